@@ -1,0 +1,151 @@
+"""The recogniser's contract: labels, result codes, limits, statuses and their messages.
+
+This is the one place where they are written down. The other models, the clients and the training
+code reach this file through a relative symbolic link of the same name in their own folder, so copy
+a single model folder with its links followed (`cp -rL`, `rsync -L`, `docker cp -L`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+SCHEMA = "multimodal-recognition/1"
+
+#: The seven emotions in code order. Every EMOTION tensor and every label index follows it.
+EMOTION_CODES = {
+    "10001": "happiness",
+    "10002": "anger",
+    "10003": "disgust",
+    "10004": "fear",
+    "10005": "neutral",
+    "10006": "sadness",
+    "10007": "surprise",
+}
+EMOTIONS = tuple(EMOTION_CODES.values())
+AGE_CODE = "20000"
+#: Every GENDER tensor is [male, female].
+GENDER_CODES = {"30001": "male", "30002": "female"}
+
+#: The order of the fusion network's WEIGHTS and of `modalities` in a result.
+MODALITIES = ("text", "speech", "video")
+
+TEXT_FEATURE = 512
+SPEECH_FEATURE = 768
+VIDEO_FEATURE = 4096
+#: A context row is a feature followed by that row's 7 posteriors, age and [male, female].
+ROW_TAIL = len(EMOTIONS) + 1 + len(GENDER_CODES)
+SPEECH_ROW = SPEECH_FEATURE + ROW_TAIL
+VIDEO_ROW = VIDEO_FEATURE + ROW_TAIL
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one request may bring. All are checked before anything is decoded."""
+
+    text_bytes: int = 4_096
+    text_characters: int = 1_000
+    audio_bytes: int = 32 << 20
+    video_bytes: int = 64 << 20
+    frame_bytes: int = 16 << 20
+    frames: int = 1_800
+    pixels: int = 4_096 * 2_304
+    max_fps: float = 240.0
+    seconds: float = 60.0
+    #: Containers round their durations up to whole packets; a clip of 60 s may say 60.3.
+    seconds_tolerance: float = 0.5
+    crops: int = 64
+    age_crops: int = 8
+    windows: int = 60
+
+
+LIMITS = Limits()
+
+
+class MediaError(ValueError):
+    """Media that cannot be used.
+
+    Attributes:
+        status: The modality's status code, e.g. `SpeechStatus.SILENT`.
+    """
+
+    def __init__(self, status: IntEnum, message: str) -> None:
+        """Keep the code beside the English sentence that names the input and the cause."""
+        super().__init__(message)
+        self.status = status
+
+
+class TextStatus(IntEnum):
+    """The `error_code` of the text modality."""
+
+    OK = 0
+    UNREADABLE = 1
+    EMPTY = 2
+    TOO_LONG = 3
+
+
+class SpeechStatus(IntEnum):
+    """The `error_code` of the speech modality."""
+
+    OK = 0
+    UNREADABLE = 1
+    SILENT = 2
+    TOO_SHORT = 3
+    TOO_LONG = 4
+
+
+class VideoStatus(IntEnum):
+    """The `error_code` of the video modality: the original system's codes 0 to 6."""
+
+    OK = 0
+    UNKNOWN = 1
+    BLURRED = 2
+    OUT_OF_BOUNDS = 3
+    OCCLUDED = 4
+    TOO_FEW_FACES = 5
+    NO_FACE = 6
+
+
+#: What each status tells the person being filmed: (English, Korean).
+MESSAGES: dict[IntEnum, tuple[str, str]] = {
+    TextStatus.OK: ("", ""),
+    TextStatus.UNREADABLE: ("The sentence could not be read.", "문장을 읽을 수 없습니다."),
+    TextStatus.EMPTY: ("The sentence has no letters.", "문장에 글자가 없습니다."),
+    TextStatus.TOO_LONG: ("The sentence is too long.", "문장이 너무 깁니다."),
+    SpeechStatus.OK: ("", ""),
+    SpeechStatus.UNREADABLE: ("The sound could not be read.", "소리를 읽을 수 없습니다."),
+    SpeechStatus.SILENT: (
+        "Nothing was heard. Please check the microphone and speak up.",
+        "소리가 들리지 않습니다. 마이크를 확인하고 조금 더 크게 말씀해 주세요.",
+    ),
+    SpeechStatus.TOO_SHORT: (
+        "The recording is too short. Please speak a little longer.",
+        "녹음이 너무 짧습니다. 조금 더 길게 말씀해 주세요.",
+    ),
+    SpeechStatus.TOO_LONG: ("The recording is too long.", "녹음이 너무 깁니다."),
+    VideoStatus.OK: ("", ""),
+    VideoStatus.UNKNOWN: (
+        "The picture could not be processed. Please try the call again.",
+        "영상을 처리할 수 없습니다. 통화를 다시 시도해 주세요.",
+    ),
+    VideoStatus.BLURRED: (
+        "The picture is unsteady, too dark or out of focus. Please hold still in good light.",
+        "화면이 흔들리거나 어둡거나 초점이 맞지 않습니다. 밝은 곳에서 화면을 고정해 주세요.",
+    ),
+    VideoStatus.OUT_OF_BOUNDS: (
+        "The face is too near or partly outside the picture. Please move back to the middle.",
+        "얼굴이 너무 가깝거나 화면을 벗어났습니다. 조금 물러나 화면 가운데로 와 주세요.",
+    ),
+    VideoStatus.OCCLUDED: (
+        "The face is covered. Please take away what hides it.",
+        "얼굴이 가려져 있습니다. 얼굴을 가리는 것을 치워 주세요.",
+    ),
+    VideoStatus.TOO_FEW_FACES: (
+        "The face was seen too rarely. Please face the camera.",
+        "얼굴이 잘 보이지 않습니다. 카메라를 바라봐 주세요.",
+    ),
+    VideoStatus.NO_FACE: (
+        "No face was found. Please face the camera.",
+        "얼굴을 찾을 수 없습니다. 카메라를 바라봐 주세요.",
+    ),
+}
