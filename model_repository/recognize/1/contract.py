@@ -24,6 +24,8 @@ EMOTION_CODES = {
 }
 EMOTIONS = tuple(EMOTION_CODES.values())
 AGE_CODE = "20000"
+#: The original's age bands of a voice: code to [low, high) in years.
+AGE_BAND_CODES = {"20003": (0.0, 30.0), "20004": (30.0, 40.0), "20005": (40.0, float("inf"))}
 #: Every GENDER tensor is [male, female].
 GENDER_CODES = {"30001": "male", "30002": "female"}
 

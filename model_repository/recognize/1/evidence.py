@@ -1,0 +1,190 @@
+"""What each modality brings to fusion, as plain arrays.
+
+Everything here is numpy and knows no server. R is the number of rows that fusion sees: crops of
+the face, windows of speech, or the one sentence; without usable media it is one row of zeros and
+`count` is 0.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from contract import (
+    EMOTIONS,
+    GENDER_CODES,
+    MESSAGES,
+    SPEECH_FEATURE,
+    TEXT_FEATURE,
+    VIDEO_FEATURE,
+    SpeechStatus,
+    TextStatus,
+    VideoStatus,
+)
+
+WIDTHS = {"text": TEXT_FEATURE, "speech": SPEECH_FEATURE, "video": VIDEO_FEATURE}
+STATUSES = {"text": TextStatus, "speech": SpeechStatus, "video": VideoStatus}
+
+
+def _rows(width: int) -> np.ndarray:
+    return np.zeros((1, width), np.float32)
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """One modality's contribution.
+
+    Attributes:
+        modality: "text", "speech" or "video".
+        present: The request brought media or past rows of it.
+        count: Rows that count; 0 when only padding is left.
+        features: float32 [R, F].
+        emotion: Posterior float32 [R, 7] of each row; for video [7], of the clip.
+        age: Years, float32 [A, 1]; A = R, except that a clip's faces are aged at most 8 times.
+        gender: [male, female], float32 [A, 2].
+        context: This chunk's rows to be handed back as PAST_*, float32 [r, F + 10].
+        error_code: The modality's status code.
+        message: English cause of the code.
+        message_ko: What the person being filmed is told.
+        answered: False when the models themselves failed, whatever the media.
+        details: More of the modality for the JSON result.
+    """
+
+    modality: str
+    present: bool = False
+    count: int = 0
+    features: np.ndarray = field(default_factory=lambda: _rows(0))
+    emotion: np.ndarray = field(default_factory=lambda: _rows(len(EMOTIONS)))
+    age: np.ndarray = field(default_factory=lambda: _rows(1))
+    gender: np.ndarray = field(default_factory=lambda: _rows(len(GENDER_CODES)))
+    context: np.ndarray = field(default_factory=lambda: _rows(0))
+    error_code: int = 0
+    message: str = ""
+    message_ko: str = ""
+    answered: bool = True
+    details: dict = field(default_factory=dict)
+
+
+def absent(modality: str) -> Evidence:
+    """Return what a modality that the request does not bring is to fusion."""
+    width = WIDTHS[modality]
+    evidence = Evidence(modality, features=_rows(width), context=np.zeros((0, 0), np.float32))
+    return evidence if modality != "video" else replace(evidence, emotion=evidence.emotion[0])
+
+
+def unanswered(modality: str, cause: str) -> Evidence:
+    """Return the evidence of a modality whose models failed."""
+    status = STATUSES[modality](1)
+    return replace(
+        absent(modality),
+        present=True,
+        error_code=int(status),
+        message=f"the {modality} models did not answer: {cause}",
+        message_ko=MESSAGES[status][1],
+        answered=False,
+    )
+
+
+def from_text(outputs: dict[str, np.ndarray]) -> Evidence:
+    """Read the outputs of the `text` ensemble."""
+    evidence = _with_status(absent("text"), outputs, "STATUS")
+    if not evidence.count:
+        return evidence
+    return replace(evidence, features=outputs["FEATURES"], emotion=outputs["EMOTION"])
+
+
+def from_speech(outputs: dict[str, np.ndarray]) -> Evidence:
+    """Read the outputs of the `speech` ensemble; a film without sound brings no speech."""
+    evidence = _with_status(absent("speech"), outputs, "STATUS")
+    if not evidence.count:
+        return replace(evidence, present=evidence.error_code != SpeechStatus.OK)
+    names = ("FEATURES", "EMOTION", "AGE", "GENDER")
+    return replace(
+        evidence,
+        **{name.lower(): outputs[name] for name in names},
+        context=np.concatenate([outputs[name] for name in names], axis=1),
+    )
+
+
+def from_video(outputs: dict[str, np.ndarray]) -> Evidence:
+    """Read the outputs of the `video` ensemble.
+
+    Only some crops are aged; in the context rows each crop carries the age and gender of the
+    aged crop nearest to it in time.
+    """
+    evidence = _with_status(absent("video"), outputs, "ERROR_CODE")
+    evidence.details["second_error_codes"] = outputs["SECOND_ERROR_CODES"].tolist()
+    if not evidence.count:
+        return evidence
+    evidence.details["faces"] = [
+        {
+            "time": round(float(time), 3),
+            "box": [round(float(edge), 1) for edge in box],
+            "score": round(float(score), 4),
+            "sharpness": round(float(sharpness), 1),
+        }
+        for time, box, score, sharpness in zip(
+            outputs["TIMES"], outputs["BOXES"], outputs["SCORES"], outputs["SHARPNESS"], strict=True
+        )
+    ]
+    aged, rows = outputs["AGE_ROWS"], np.arange(evidence.count)
+    nearest = np.abs(rows[:, None] - aged[None]).argmin(axis=1)
+    context = [
+        outputs["FEATURES"],
+        outputs["FRAME_EMOTION"],
+        outputs["AGE"][nearest],
+        outputs["GENDER"][nearest],
+    ]
+    return replace(
+        evidence,
+        features=outputs["FEATURES"],
+        emotion=outputs["EMOTION"],
+        age=outputs["AGE"],
+        gender=outputs["GENDER"],
+        context=np.concatenate(context, axis=1),
+    )
+
+
+def with_past(evidence: Evidence, past: np.ndarray) -> Evidence:
+    """Put the context rows of earlier chunks before a chunk's own.
+
+    Args:
+        evidence: Speech or video of this chunk.
+        past: float32 [n, F + 10]: feature, 7 posteriors, age, [male, female].
+
+    Returns:
+        The joint evidence. A video's `emotion` is still the chunk's own: the clip's posterior
+        over all rows is `video_emotion`'s to give.
+    """
+    if not len(past):
+        return evidence
+    width = WIDTHS[evidence.modality]
+    features, emotion, age, gender = np.split(past, [width, width + 7, width + 8], axis=1)
+    joint = replace(
+        evidence,
+        present=True,
+        count=len(past) + evidence.count,
+        features=_join(features, evidence.features, evidence.count),
+        age=_join(age, evidence.age, evidence.count),
+        gender=_join(gender, evidence.gender, evidence.count),
+    )
+    if evidence.modality == "video":
+        return joint
+    return replace(joint, emotion=_join(emotion, evidence.emotion, evidence.count))
+
+
+def _join(past: np.ndarray, own: np.ndarray, own_count: int) -> np.ndarray:
+    return np.concatenate([past, own]) if own_count else past
+
+
+def _with_status(evidence: Evidence, outputs: dict[str, np.ndarray], code: str) -> Evidence:
+    english, korean = (text.decode() for text in outputs["MESSAGE"])
+    return replace(
+        evidence,
+        present=True,
+        count=int(outputs["COUNT"][0]),
+        error_code=int(outputs[code][0]),
+        message=english,
+        message_ko=korean,
+        details={},
+    )
