@@ -13,6 +13,8 @@ SAMPLE_RATE = 16_000
 MIN_SECONDS = 0.25
 #: Root mean square, full scale being 1, below which there is nothing to hear (-80 dB).
 SILENCE_RMS = 1e-4
+#: A playlist in the request must not make the server open files or addresses.
+SELF_CONTAINED = {"protocol_whitelist": "none"}
 
 
 def decode_audio(data: bytes, name: str = "AUDIO") -> np.ndarray:
@@ -50,14 +52,18 @@ def decode_audio(data: bytes, name: str = "AUDIO") -> np.ndarray:
 def has_sound_track(data: bytes) -> bool:
     """Say whether a container holds sound; False when it cannot be opened."""
     try:
-        with av.open(io.BytesIO(data), metadata_errors="ignore") as container:
+        with _open(data) as container:
             return bool(container.streams.audio)
     except (av.FFmpegError, ValueError):
         return False
 
 
+def _open(data: bytes) -> av.container.InputContainer:
+    return av.open(io.BytesIO(data), options=SELF_CONTAINED, metadata_errors="ignore")
+
+
 def _decode(data: bytes, name: str) -> np.ndarray:
-    with av.open(io.BytesIO(data), metadata_errors="ignore") as container:
+    with _open(data) as container:
         if not container.streams.audio:
             raise MediaError(SpeechStatus.UNREADABLE, f"{name} has no sound track")
         if container.duration is not None:

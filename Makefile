@@ -1,0 +1,61 @@
+# One command sets up and does the main job (`make demo`), one sets up and tests (`make test`).
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+UV_VERSION := 0.9.11
+
+GRPC_PORT ?= 8001
+HTTP_PORT ?= 8000
+METRICS_PORT ?= 8002
+
+# Extra pip options for PyTorch, e.g. the index of its CPU builds.
+TORCH_OPTIONS ?=
+
+# uv installs in seconds what pip installs in minutes; either will do.
+install = if [ -x $(BIN)/uv ]; then $(BIN)/uv pip install --quiet --python $(BIN)/python $(1); \
+	else $(BIN)/python -m pip install --quiet $(1); fi
+
+.PHONY: help setup setup-training demo serve test lint bench clean
+
+help:
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
+
+setup: $(VENV)/.serving ## make .venv with all that serving and the clients need
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet uv==$(UV_VERSION) || echo "uv is not available, using pip"
+
+$(VENV)/.serving: requirements.txt | $(BIN)/python
+	$(call install,-r requirements.txt)
+	touch $@
+
+$(VENV)/.dev: requirements/dev.txt $(VENV)/.serving
+	$(call install,-r requirements/dev.txt)
+	touch $@
+
+$(VENV)/.training: requirements/export.txt $(VENV)/.dev
+	$(BIN)/python -m pip install --quiet $(TORCH_OPTIONS) "$$(grep '^torch==' requirements/export.txt)"
+	$(call install,-r requirements/export.txt)
+	touch $@
+
+setup-training: $(VENV)/.training ## add what training and export need (PyTorch)
+
+demo: setup ## serve, recognise the demo clip, print the result as JSON, stop
+	@$(BIN)/python -m demo
+
+serve: setup ## serve in the foreground on GRPC_PORT, HTTP_PORT, METRICS_PORT
+	@exec $(BIN)/python -m server --grpc-port=$(GRPC_PORT) --http-port=$(HTTP_PORT) \
+		--metrics-port=$(METRICS_PORT)
+
+lint: $(VENV)/.dev ## check the code's style and the model repositories
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/python -m server.lint
+
+test: lint ## set up and run every check and test
+	$(BIN)/python -m pytest
+
+clean: ## remove what the targets above made
+	rm -rf $(VENV) build

@@ -1,0 +1,129 @@
+"""What the front door makes of the modules' outputs, without a server."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from contract import EMOTION_CODES, SPEECH_ROW, VIDEO_ROW
+from evidence import absent, from_speech, from_text, from_video, unanswered, with_past
+from result import result_json
+
+MESSAGE = np.array([b"", b""], np.object_)
+MALE = np.array([[0.75, 0.25]], np.float32)
+
+
+def posterior(*codes: int) -> np.ndarray:
+    """Return one sure row for each emotion index."""
+    return np.eye(7, dtype=np.float32)[list(codes)]
+
+
+def speech_outputs(count: int = 2) -> dict[str, np.ndarray]:
+    return {
+        "FEATURES": np.arange(count * 768, dtype=np.float32).reshape(count, 768),
+        "EMOTION": posterior(*range(count)),
+        "AGE": np.linspace(30, 40, count, dtype=np.float32)[:, None],
+        "GENDER": np.repeat(MALE, count, axis=0),
+        "COUNT": np.array([count], np.int32),
+        "STATUS": np.array([0], np.int32),
+        "MESSAGE": MESSAGE,
+    }
+
+
+def video_outputs() -> dict[str, np.ndarray]:
+    return {
+        "FEATURES": np.ones((4, 4096), np.float32),
+        "FRAME_EMOTION": posterior(0, 1, 2, 3),
+        "EMOTION": posterior(5)[0],
+        "AGE": np.array([[20.0], [60.0]], np.float32),
+        "GENDER": np.array([[1.0, 0.0], [0.0, 1.0]], np.float32),
+        "AGE_ROWS": np.array([0, 3], np.int32),
+        "TIMES": np.arange(4, dtype=np.float32),
+        "BOXES": np.ones((4, 4), np.float32),
+        "SCORES": np.ones(4, np.float32),
+        "SHARPNESS": np.ones(4, np.float32),
+        "COUNT": np.array([4], np.int32),
+        "ERROR_CODE": np.array([0], np.int32),
+        "SECOND_ERROR_CODES": np.array([0, 6], np.int32),
+        "MESSAGE": MESSAGE,
+    }
+
+
+def document(**evidence) -> dict:
+    """Fuse to fixed figures and read the JSON back."""
+    present = {name: evidence.get(name, absent(name)) for name in ("text", "speech", "video")}
+    weights = np.array([0.5, 0.25, 0.25])
+    return json.loads(result_json(present, posterior(4)[0], np.array([33.3]), MALE[0], weights))
+
+
+def test_speech_context_rows_can_be_handed_back_as_past():
+    evidence = from_speech(speech_outputs())
+    assert evidence.context.shape == (2, SPEECH_ROW)
+    again = with_past(absent("speech"), evidence.context)
+    assert again.present and again.count == 2
+    for name in ("features", "emotion", "age", "gender"):
+        np.testing.assert_array_equal(getattr(again, name), getattr(evidence, name))
+
+
+def test_past_rows_come_before_the_chunks_own():
+    evidence = from_speech(speech_outputs())
+    joint = with_past(evidence, evidence.context[:1])
+    assert joint.count == 3
+    np.testing.assert_array_equal(joint.features[1:], evidence.features)
+
+
+def test_each_crop_carries_the_age_of_the_aged_crop_nearest_in_time():
+    evidence = from_video(video_outputs())
+    assert evidence.context.shape == (4, VIDEO_ROW)
+    assert evidence.context[:, 4096 + 7].tolist() == [20, 20, 60, 60]
+    assert evidence.context[:, 4096 : 4096 + 7].argmax(axis=1).tolist() == [0, 1, 2, 3]
+
+
+def test_a_video_without_sound_brings_no_speech():
+    outputs = speech_outputs(1) | {"COUNT": np.array([0], np.int32)}
+    assert not from_speech(outputs).present
+
+
+def test_ages_of_the_middle_years_are_reported():
+    """The original's post-processing turned 26 to 45 years into None."""
+    outputs = speech_outputs(1)
+    for age in range(16, 79):
+        outputs["AGE"] = np.array([[age]], np.float32)
+        result = document(speech=from_speech(outputs))["modalities"]["speech"]["result"]
+        assert result["20000"] == age
+        assert sum(result[code] for code in ("20003", "20004", "20005")) == 1
+
+
+def test_the_videos_own_gender_is_the_networks_average():
+    """The original ignored the predicted label of the video's gender."""
+    result = document(video=from_video(video_outputs()))["modalities"]["video"]["result"]
+    assert (result["30001"], result["30002"]) == (0.5, 0.5)
+    assert result["10006"] == 1 and result["20000"] == 40
+
+
+def test_the_flat_result_is_the_fused_one_in_code_order():
+    result = document(video=from_video(video_outputs()))["result"]
+    assert list(result) == [*EMOTION_CODES, "20000", "30001", "30002"]
+    assert result["10005"] == 1 and result["20000"] == 33.3
+
+
+def test_text_alone_says_nothing_of_age_and_gender():
+    outputs = {
+        "FEATURES": np.ones((1, 512), np.float32),
+        "EMOTION": posterior(1),
+        "COUNT": np.array([1], np.int32),
+        "STATUS": np.array([0], np.int32),
+        "MESSAGE": MESSAGE,
+    }
+    answer = document(text=from_text(outputs))
+    assert list(answer["result"]) == list(EMOTION_CODES)
+    assert answer["modalities"].keys() == {"text"}
+    assert list(answer["modalities"]["text"]["result"]) == list(EMOTION_CODES)
+
+
+@pytest.mark.parametrize("modality", ["text", "speech", "video"])
+def test_a_module_that_does_not_answer_is_reported_with_its_cause(modality):
+    entry = document(**{modality: unanswered(modality, "stub is gone")})["modalities"][modality]
+    assert entry["error_code"] == 1 and "stub is gone" in entry["message"]
+    assert entry["message_ko"] and "result" not in entry

@@ -1,0 +1,155 @@
+"""Kinds of bad input to `recognize`, and what each must be answered with.
+
+A kind is either refused as a whole, or, where it brings a usable sentence along, answered with
+the failure reported beside the modalities that work.
+"""
+
+from __future__ import annotations
+
+import io
+import struct
+import wave
+import zlib
+from dataclasses import dataclass
+
+import numpy as np
+
+SENTENCE = "나는 지금 너무 슬퍼".encode()
+RANDOM = np.random.default_rng(0).integers(0, 256, 20_000, np.uint8).tobytes()
+
+Inputs = dict[str, tuple[str, np.ndarray]]
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A bad request.
+
+    Attributes:
+        name: What is wrong with it.
+        inputs: Triton datatype and array of each input.
+        cause: What the answer must say, in the error or in the failed modality's message.
+        outputs: Output names to ask for.
+        failed: The modality that must be reported as failed while the others answer; empty when
+            the whole request must be refused.
+    """
+
+    name: str
+    inputs: Inputs
+    cause: str
+    outputs: tuple[str, ...] = ("RESULT",)
+    failed: str = ""
+
+
+def text(*sentences: bytes) -> tuple[str, np.ndarray]:
+    return "BYTES", np.array(sentences, np.object_)
+
+
+def file(data: bytes) -> tuple[str, np.ndarray]:
+    return "UINT8", np.frombuffer(data, np.uint8)
+
+
+def rows(array: np.ndarray) -> tuple[str, np.ndarray]:
+    return "FP32", array.astype(np.float32)
+
+
+def wav(samples: np.ndarray, rate: int = 16_000) -> bytes:
+    """Write samples in [-1, 1] as a 16 bit mono wav file."""
+    target = io.BytesIO()
+    with wave.open(target, "wb") as writer:
+        writer.setnchannels(1)
+        writer.setsampwidth(2)
+        writer.setframerate(rate)
+        writer.writeframes((np.clip(samples, -1, 1) * 32_767).astype("<i2").tobytes())
+    return target.getvalue()
+
+
+def noise(seconds: float) -> np.ndarray:
+    return np.random.default_rng(1).normal(0, 0.1, int(16_000 * seconds))
+
+
+def png_bomb(side: int = 30_000) -> bytes:
+    """Write a PNG of a few hundred bytes whose header promises side x side pixels."""
+
+    def chunk(kind: bytes, body: bytes) -> bytes:
+        return (
+            struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+        )
+
+    header = struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0)
+    pixels = zlib.compress(bytes(3 * side + 1), 9)
+    return (
+        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", pixels) + chunk(b"IEND", b"")
+    )
+
+
+def kinds(clip: bytes) -> list[Kind]:
+    """List the bad requests; `clip` is a good video to spoil."""
+    bad_rows = np.zeros((2, 4106))
+    bad_rows[1, 7] = np.nan
+    return [
+        Kind("an empty sentence", {"TEXT": text(b"")}, "TEXT has no letter"),
+        Kind("only spaces", {"TEXT": text(b" \t\n ")}, "TEXT has no letter"),
+        Kind("a sentence that is not UTF-8", {"TEXT": text(b"\xff\xfe\x80")}, "not UTF-8"),
+        Kind("a megabyte of text", {"TEXT": text(b"a" * (1 << 20))}, "at most 4096"),
+        Kind("two sentences", {"TEXT": text(b"one", b"two")}, "TEXT"),
+        Kind("a sentence as numbers", {"TEXT": rows(np.zeros(1))}, "TEXT"),
+        Kind("sound of no bytes", {"AUDIO": file(b"")}, "AUDIO"),
+        Kind("random bytes as sound", {"AUDIO": file(RANDOM)}, "AUDIO could not be decoded"),
+        Kind("a wav header alone", {"AUDIO": file(wav(noise(1))[:44])}, "AUDIO"),
+        Kind("sound as floats", {"AUDIO": rows(noise(1))}, "AUDIO"),
+        Kind("a silent wav", {"AUDIO": file(wav(np.zeros(32_000)))}, "AUDIO is silent"),
+        Kind("a wav of 0.1 s", {"AUDIO": file(wav(noise(0.1)))}, "AUDIO holds 0.10 s"),
+        Kind("a wav of 61 s", {"AUDIO": file(wav(noise(61)))}, "at most 60 s"),
+        Kind("a video of no bytes", {"VIDEO": file(b"")}, "VIDEO"),
+        Kind("random bytes as video", {"VIDEO": file(RANDOM)}, "VIDEO could not be"),
+        Kind("a truncated video", {"VIDEO": file(clip[:2_000])}, "VIDEO"),
+        Kind(
+            "sound as video",
+            {"VIDEO": file(wav(noise(2)))},
+            "VIDEO has no video stream",
+            failed="video",
+        ),
+        Kind("an image bomb", {"FRAMES": text(png_bomb())}, "pixels"),
+        Kind("random bytes as a frame", {"FRAMES": text(RANDOM)}, "FRAMES[0]"),
+        Kind("no frames", {"FRAMES": ("BYTES", np.array([], np.object_))}, "FRAMES"),
+        Kind(
+            "frames at 0 a second",
+            {"FRAMES": text(RANDOM), "FPS": rows(np.zeros(1))},
+            "FPS",
+        ),
+        Kind(
+            "frames at NaN a second",
+            {"FRAMES": text(RANDOM), "FPS": rows(np.full(1, np.nan))},
+            "FPS",
+        ),
+        Kind(
+            "video and frames",
+            {"TEXT": text(SENTENCE), "VIDEO": file(clip), "FRAMES": text(RANDOM)},
+            "both",
+            failed="video",
+        ),
+        Kind("past rows with NaN", {"PAST_VIDEO": rows(bad_rows)}, "PAST_VIDEO row 1"),
+        Kind("past rows of a wrong width", {"PAST_VIDEO": rows(np.zeros((1, 4096)))}, "PAST_VIDEO"),
+        Kind("too many past rows", {"PAST_SPEECH": rows(np.zeros((61, 778)))}, "at most 60"),
+        Kind("a frame rate alone", {"FPS": rows(np.full(1, 10.0))}, "no modality"),
+        Kind("an unknown input", {"TEXT": text(SENTENCE), "SMELL": text(b"x")}, "SMELL"),
+        Kind("an unknown output", {"TEXT": text(SENTENCE)}, "SMELL", outputs=("SMELL",)),
+        Kind(
+            "a good sentence with random bytes as video",
+            {"TEXT": text(SENTENCE), "VIDEO": file(RANDOM)},
+            "VIDEO could not be",
+            failed="video",
+        ),
+        Kind(
+            "a good sentence with silence",
+            {"TEXT": text(SENTENCE), "AUDIO": file(wav(np.zeros(32_000)))},
+            "AUDIO is silent",
+            failed="speech",
+        ),
+        Kind(
+            "a good sentence with an image bomb",
+            {"TEXT": text(SENTENCE), "FRAMES": text(png_bomb())},
+            "pixels",
+            failed="video",
+        ),
+    ]

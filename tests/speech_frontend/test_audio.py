@@ -1,0 +1,93 @@
+"""Decoding of encoded sound: the same samples from every container, and clear refusals."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from audio import SAMPLE_RATE, decode_audio, has_sound_track
+from contract import MediaError, SpeechStatus
+
+
+def encode(samples: np.ndarray, container: str, codec: str, rate: int = SAMPLE_RATE) -> bytes:
+    """Encode samples [channels, S] in [-1, 1]."""
+    target = io.BytesIO()
+    layout = "mono" if len(samples) == 1 else "stereo"
+    with av.open(target, "w", format=container) as output:
+        stream = output.add_stream(codec, rate=rate, layout=layout)
+        frame = av.AudioFrame.from_ndarray(
+            (samples.T.reshape(1, -1) * 32_767).astype(np.int16), format="s16", layout=layout
+        )
+        frame.sample_rate = rate
+        for packet in [*stream.encode(frame), *stream.encode(None)]:
+            output.mux(packet)
+    return target.getvalue()
+
+
+def tone(seconds: float = 2.0, rate: int = SAMPLE_RATE, hertz: float = 440.0) -> np.ndarray:
+    return 0.5 * np.sin(2 * np.pi * hertz * np.arange(int(seconds * rate)) / rate)[None]
+
+
+def status_of(data: bytes) -> SpeechStatus:
+    with pytest.raises(MediaError) as caught:
+        decode_audio(data)
+    return caught.value.status
+
+
+@pytest.mark.parametrize(
+    ("container", "codec", "rate"),
+    [("wav", "pcm_s16le", 16_000), ("mp3", "libmp3lame", 44_100), ("ogg", "libopus", 48_000)],
+)
+def test_every_codec_gives_the_same_tone_at_16_khz(container, codec, rate):
+    samples = decode_audio(encode(tone(rate=rate), container, codec, rate))
+    assert samples.dtype == np.float32
+    assert samples.size == pytest.approx(2 * SAMPLE_RATE, rel=0.05)
+    middle = samples[8_000:24_000]
+    spectrum = np.abs(np.fft.rfft(middle))
+    assert abs(spectrum.argmax() * SAMPLE_RATE / middle.size - 440) <= 1
+    assert np.abs(middle).max() == pytest.approx(0.5, rel=0.05)
+
+
+def test_stereo_becomes_the_mean_of_its_channels():
+    left, right = tone(), np.zeros_like(tone())
+    samples = decode_audio(encode(np.concatenate([left, right]), "wav", "pcm_s16le"))
+    np.testing.assert_allclose(samples, left[0] / 2, atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("data", "status"),
+    [
+        (b"", SpeechStatus.UNREADABLE),
+        (b"not sound at all" * 100, SpeechStatus.UNREADABLE),
+        (encode(np.zeros((1, 32_000)), "wav", "pcm_s16le"), SpeechStatus.SILENT),
+        (encode(tone(0.1), "wav", "pcm_s16le"), SpeechStatus.TOO_SHORT),
+        (encode(tone(61), "wav", "pcm_s16le"), SpeechStatus.TOO_LONG),
+    ],
+)
+def test_sound_that_cannot_be_used_has_its_own_status(data, status):
+    assert status_of(data) is status
+
+
+def test_a_header_that_lies_about_its_length_does_not_pass_the_limit():
+    wav = bytearray(encode(tone(61), "wav", "pcm_s16le"))
+    wav[wav.index(b"data") + 4 : wav.index(b"data") + 8] = (64_000).to_bytes(4, "little")
+    ogg = encode(tone(61, 48_000), "ogg", "libopus", 48_000)
+    assert decode_audio(bytes(wav)).size <= 60.5 * SAMPLE_RATE
+    assert status_of(ogg) is SpeechStatus.TOO_LONG
+
+
+def test_a_playlist_cannot_make_the_server_open_a_file(tmp_path: Path):
+    """The original's clients sent paths on the server's disk."""
+    target = tmp_path / "segment.ts"
+    target.write_bytes(encode(tone(rate=44_100), "mpegts", "mp2", 44_100))
+    playlist = f"#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:2.0,\n{target}\n#EXT-X-ENDLIST\n"
+    for data in (playlist, f"ffconcat version 1.0\nfile {target}\n", str(target)):
+        assert status_of(data.encode()) is SpeechStatus.UNREADABLE
+
+
+def test_has_sound_track_tells_films_with_sound_from_others(clip):
+    assert has_sound_track(clip)
+    assert not has_sound_track(b"no container")
