@@ -1,0 +1,309 @@
+"""Recordings longer than one request may be: cut into chunks, and their answers combined.
+
+Every chunk is sent with context rows of the chunks before it, spread evenly over them, so the
+last answer speaks for the whole recording although each second travels and is embedded once.
+
+Where the cuts fall:
+
+- Sound is decoded and sent as 16-bit WAV. Neighbours share one second, the difference between the
+  server's window (2 s) and hop (1 s), so the windows are those of the uncut recording.
+- A film's pictures are not encoded again: its packets are copied from key frame to key frame, so
+  every picture is what it was. Parts therefore differ in length and the crops, 4 a second, may
+  fall up to 1/8 s from where they would in the uncut film. The sound track travels apart, as above.
+- Frame images are sent as they are.
+"""
+
+from __future__ import annotations
+
+import io
+import itertools
+import logging
+import math
+import wave
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import av
+import numpy as np
+
+from clients.contract import LIMITS
+from clients.errors import InputRefusedError, UncuttableMediaError, UnreadableFileError
+from clients.media import Chunk, Media, encode_text, read
+from clients.protocol import Call, Context, Recognition, recognise_call
+
+logger = logging.getLogger(__name__)
+
+#: Seconds that neighbouring pieces of sound share.
+SOUND_OVERLAP = 1
+#: Nothing shorter than one of the server's windows is worth a request of its own.
+WINDOW = 2
+#: More than what speech models hear; keeps a minute of WAV far below the server's byte limit.
+MAX_SOUND_RATE = 48_000
+
+
+def cut(media: Media) -> Iterator[Chunk]:
+    """Yield a recording as chunks within the server's limits; most recordings are one chunk.
+
+    A modality that ends before another is absent from the later chunks. Files that cannot be
+    decoded are passed on as they are: what is wrong with them is the server's to say.
+
+    Raises:
+        UnreadableFileError: A file cannot be read.
+        UncuttableMediaError: A long film's key frames lie too far apart.
+    """
+    text = encode_text(media.text)
+    pieces = itertools.zip_longest(_sounds(media), _films(media), _frame_groups(media))
+    # A recording without sound and pictures is still one chunk: its text.
+    current = next(pieces, (None, None, None))
+    while current is not None:
+        following = next(pieces, None)
+        audio, film, frames = current
+        yield Chunk(text, audio, film, frames or (), media.fps, more=following is not None)
+        current = following
+
+
+class Combination:
+    """The chunks of one recording on their way to one answer."""
+
+    def __init__(self, past: Context, features: Collection[str], context: bool) -> None:
+        """Begin a recording.
+
+        Args:
+            past: Rows of what came before it in the same stream.
+            features: The modalities whose features the answer shall hold.
+            context: Whether the answer shall hold the recording's own context rows.
+        """
+        self._past = past
+        self._own = Context()
+        self._features = features
+        self._context = context
+        self._answer: Recognition | None = None
+        self._refusals: list[InputRefusedError] = []
+
+    def call(self, chunk: Chunk) -> Call:
+        """Return the request for the next chunk."""
+        past = self._past.then(self._own).within_limits()
+        if chunk.more:
+            return recognise_call(chunk, past, context=True)
+        return recognise_call(chunk, past, self._features, self._context)
+
+    def add(self, answer: Recognition) -> None:
+        """Take the chunk's answer, which already speaks for those before it."""
+        self._answer = answer
+        self._own = self._own.then(answer.context)
+
+    def refused(self, refusal: InputRefusedError) -> None:
+        """Take note of a chunk that the server could not use, e.g. a silent minute."""
+        self._refusals.append(refusal)
+
+    def result(self) -> Recognition:
+        """Return the answer for the whole recording.
+
+        Raises:
+            InputRefusedError: No chunk could be used.
+        """
+        if self._answer is None:
+            raise self._refusals[-1]
+        for refusal in self._refusals:
+            logger.warning("a part of the recording was left out: %s", refusal)
+        return replace(self._answer, context=self._own if self._context else Context())
+
+
+def _sounds(media: Media) -> Iterator[bytes]:
+    if media.audio is not None:
+        source = media.audio
+    elif media.film is not None and _is_long(media.film, "video"):
+        source = media.film  # a short film carries its own sound track
+    else:
+        return
+    if not _is_long(source, "audio"):
+        yield read(source, "audio")
+        return
+    with _open(source) as container:
+        if container.streams.audio:
+            yield from _wav_pieces(container, _seconds(container))
+
+
+def _films(media: Media) -> Iterator[bytes]:
+    if media.film is None:
+        return
+    if not _is_long(media.film, "video"):
+        yield read(media.film, "video")
+        return
+    with _open(media.film) as container:
+        if not container.streams.video:
+            return
+        starts = _key_frame_cuts(_packet_list(container))
+    for start, end in itertools.pairwise([*starts, None]):
+        yield _copy_packets(media.film, start, end)
+
+
+def _frame_groups(media: Media) -> Iterator[tuple[bytes, ...]]:
+    group: list[bytes] = []
+    most = max(1, min(LIMITS.frames, int(LIMITS.seconds * media.fps)))
+    for source in media.frames():
+        frame = read(source, "video")
+        if len(group) == most or sum(map(len, group)) + len(frame) > LIMITS.frame_bytes:
+            yield tuple(group)
+            group = []
+        group.append(frame)
+    if group:
+        yield tuple(group)
+
+
+def _is_long(source: bytes | Path, name: str) -> bool:
+    """Say whether a recording needs cutting; what cannot be opened does not."""
+    if isinstance(source, Path) and not source.is_file():
+        raise UnreadableFileError(f"{name}: cannot read {source}: no such file")
+    try:
+        with _open(source) as container:
+            return _seconds(container) > LIMITS.seconds + LIMITS.seconds_tolerance
+    except (av.FFmpegError, ValueError):
+        return False
+
+
+def _open(source: bytes | Path) -> av.container.InputContainer:
+    file = io.BytesIO(source) if isinstance(source, bytes) else str(source)
+    return av.open(file, metadata_errors="ignore")
+
+
+def _seconds(container: av.container.InputContainer) -> float:
+    """Return the length of a recording; live recordings do not say it, so their packets do."""
+    if container.duration is not None:
+        return container.duration / av.time_base
+    ends = [
+        float((packet.pts + (packet.duration or 0)) * packet.time_base)
+        for packet in container.demux()
+        if packet.pts is not None
+    ]
+    container.seek(0)
+    return max(ends, default=0.0)
+
+
+def _wav_pieces(container: av.container.InputContainer, seconds: float) -> Iterator[bytes]:
+    """Cut sound into WAV files of nearly equal whole seconds that overlap by one.
+
+    The last piece takes what is left, unless that holds no window which is not in the others.
+    """
+    count = math.ceil((seconds - SOUND_OVERLAP) / (LIMITS.seconds - SOUND_OVERLAP))
+    step = math.ceil((seconds - SOUND_OVERLAP) / count)
+    stream = container.streams.audio[0]
+    rate = min(stream.rate, MAX_SOUND_RATE)
+    channels = min(stream.channels, 2)
+    step_size, piece_size = step * rate, (step + SOUND_OVERLAP) * rate
+    held: list[np.ndarray] = []
+    pieces = 0
+    for block in _decoded(container, rate, channels):
+        held.append(block)
+        if sum(map(len, held)) >= piece_size:
+            samples = np.concatenate(held)
+            yield _wav(samples[:piece_size], rate)
+            held = [samples[step_size:]]
+            pieces += 1
+    rest = sum(map(len, held))
+    if rest >= WINDOW * rate or (rest and not pieces):
+        yield _wav(np.concatenate(held), rate)
+
+
+def _decoded(
+    container: av.container.InputContainer, rate: int, channels: int
+) -> Iterator[np.ndarray]:
+    """Yield int16 blocks [n, channels]; packets that do not decode are skipped."""
+    layout = "mono" if channels == 1 else "stereo"
+    resampler = av.AudioResampler(format="s16", layout=layout, rate=rate)
+    for packet in container.demux(audio=0):
+        try:
+            frames = packet.decode()
+        except av.InvalidDataError:
+            continue
+        for frame in itertools.chain.from_iterable(map(resampler.resample, frames)):
+            yield frame.to_ndarray().reshape(-1, channels)
+    for frame in resampler.resample(None):
+        yield frame.to_ndarray().reshape(-1, channels)
+
+
+def _wav(samples: np.ndarray, rate: int) -> bytes:
+    file = io.BytesIO()
+    with wave.open(file, "wb") as sound:
+        sound.setnchannels(samples.shape[1])
+        sound.setsampwidth(samples.itemsize)
+        sound.setframerate(rate)
+        sound.writeframes(samples.tobytes())
+    return file.getvalue()
+
+
+@dataclass(frozen=True)
+class _Packet:
+    """What matters of an encoded picture for cutting."""
+
+    seconds: float
+    size: int
+    key_frame: bool
+
+
+def _packet_list(container: av.container.InputContainer) -> list[_Packet]:
+    return [
+        _Packet(float(_timestamp(packet) * packet.time_base), packet.size, packet.is_keyframe)
+        for packet in _video_packets(container)
+    ]
+
+
+def _video_packets(container: av.container.InputContainer) -> Iterator[av.Packet]:
+    for packet in container.demux(video=0):
+        if packet.size and _timestamp(packet) is not None:
+            yield packet
+
+
+def _timestamp(packet: av.Packet) -> int | None:
+    return packet.dts if packet.pts is None else packet.pts
+
+
+def _key_frame_cuts(packets: list[_Packet]) -> list[int]:
+    """Choose the key frames at which parts of nearly equal length within the limits begin.
+
+    Returns:
+        Indices into `packets`.
+
+    Raises:
+        UncuttableMediaError: Two neighbouring key frames lie further apart than the limits allow.
+    """
+    keys = [index for index, packet in enumerate(packets) if packet.key_frame]
+    if not keys:
+        return []
+    seconds = packets[-1].seconds - packets[keys[0]].seconds
+    goal = seconds / math.ceil(seconds / LIMITS.seconds)
+    starts = keys[:1]
+    for key, next_key in itertools.pairwise([*keys, len(packets)]):
+        group = packets[key:next_key]
+        if not _fit(group):
+            raise UncuttableMediaError(
+                f"video: expected a key frame at least every {LIMITS.seconds:g} s and "
+                f"{LIMITS.video_bytes} bytes to cut it at, came {group[-1].seconds:.0f} s with "
+                f"none since {group[0].seconds:.0f} s: encode it again with `ffmpeg -g 250`"
+            )
+        reached = packets[key].seconds - packets[starts[-1]].seconds
+        if reached >= goal or not _fit(packets[starts[-1] : next_key]):
+            starts.append(key)
+    return starts
+
+
+def _fit(packets: list[_Packet]) -> bool:
+    seconds = max(packet.seconds for packet in packets) - packets[0].seconds
+    return seconds < LIMITS.seconds and sum(p.size for p in packets) < LIMITS.video_bytes
+
+
+def _copy_packets(source: bytes | Path, start: int, end: int | None) -> bytes:
+    """Return part of a film as a Matroska file of its own, which takes nearly every codec."""
+    file = io.BytesIO()
+    with _open(source) as container, av.open(file, "w", format="matroska") as output:
+        stream = output.add_stream_from_template(container.streams.video[0])
+        offset = None
+        for packet in itertools.islice(_video_packets(container), start, end):
+            packet.pts = _timestamp(packet)
+            offset = packet.pts if offset is None else offset
+            packet.pts -= offset
+            packet.dts = None if packet.dts is None else packet.dts - offset
+            packet.stream = stream
+            output.mux(packet)
+    return file.getvalue()

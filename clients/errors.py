@@ -1,0 +1,80 @@
+"""Everything that can go wrong between a recording and its answer: one tree of named errors."""
+
+from __future__ import annotations
+
+from tritonclient.utils import InferenceServerException
+
+
+class RecogniserError(Exception):
+    """Any failure of the client library."""
+
+
+class UnreadableFileError(RecogniserError):
+    """A file of the caller's (media, certificate, key) cannot be read."""
+
+
+class UncuttableMediaError(RecogniserError):
+    """A long recording offers no place to be cut within the server's limits."""
+
+
+class ServerUnavailableError(RecogniserError):
+    """Nobody answers at the address, or the server is too busy, after every attempt."""
+
+
+class RequestTimeoutError(RecogniserError):
+    """The answer did not come in time."""
+
+
+class InputRefusedError(RecogniserError):
+    """The server cannot use the input.
+
+    Attributes:
+        sentence: The server's own explanation.
+    """
+
+    def __init__(self, message: str, sentence: str) -> None:
+        """Keep the server's sentence beside the whole message."""
+        super().__init__(message)
+        self.sentence = sentence
+
+
+class AccessDeniedError(RecogniserError):
+    """The server does not accept the token or the client certificate."""
+
+
+class ServerFailedError(RecogniserError):
+    """The server failed in a way that is neither the input's fault nor a matter of waiting."""
+
+
+class UnexpectedAnswerError(RecogniserError):
+    """The answer is not what this version of the library understands."""
+
+
+def from_grpc(
+    error: InferenceServerException, url: str, model: str, timeout: float, attempts: int
+) -> RecogniserError:
+    """Name a gRPC failure.
+
+    Args:
+        error: What tritonclient raised.
+        url: The server's host:port.
+        model: The model asked.
+        timeout: Seconds that the request was allowed to take in all.
+        attempts: How often it was sent.
+
+    Returns:
+        The named error; its text says what was asked, what was expected and what came.
+    """
+    status = (error.status() or "UNKNOWN").removeprefix("StatusCode.")
+    sentence = error.message() or "no explanation"
+    asked = f"{model} at {url}"
+    if status == "UNAVAILABLE":
+        times = "1 attempt" if attempts == 1 else f"{attempts} attempts"
+        return ServerUnavailableError(f"{asked}: no answer after {times}: {sentence}")
+    if status == "DEADLINE_EXCEEDED":
+        return RequestTimeoutError(f"{asked}: expected an answer within {timeout:g} s, none came")
+    if status == "INVALID_ARGUMENT":
+        return InputRefusedError(f"{asked} refused the input: {sentence}", sentence)
+    if status in ("UNAUTHENTICATED", "PERMISSION_DENIED"):
+        return AccessDeniedError(f"{asked} denied access ({status}): {sentence}")
+    return ServerFailedError(f"{asked} failed with {status}: {sentence}")

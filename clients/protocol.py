@@ -1,0 +1,229 @@
+"""The tensors of a request and of its answer, without any network."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from tritonclient.grpc import InferInput, InferRequestedOutput, InferResult
+
+from clients.contract import (
+    EMOTION_CODES,
+    LIMITS,
+    MODALITIES,
+    SCHEMA,
+    SPEECH_ROW,
+    VIDEO_ROW,
+)
+from clients.errors import UnexpectedAnswerError
+from clients.media import Chunk
+
+RECOGNISE_MODEL = "recognize"
+FACE_MODEL = "face_crop"
+
+
+def _no_rows(width: int) -> np.ndarray:
+    return np.zeros((0, width), np.float32)
+
+
+@dataclass(frozen=True)
+class Context:
+    """Rows that stand for parts of a recording the server has already seen or heard.
+
+    Attributes:
+        video: float32 [T, 4106], one row a crop.
+        speech: float32 [N, 778], one row a window.
+    """
+
+    video: np.ndarray = field(default_factory=lambda: _no_rows(VIDEO_ROW))
+    speech: np.ndarray = field(default_factory=lambda: _no_rows(SPEECH_ROW))
+
+    def then(self, later: Context) -> Context:
+        """Append the rows of what came next."""
+        return Context(
+            video=np.concatenate([self.video, later.video]),
+            speech=np.concatenate([self.speech, later.speech]),
+        )
+
+    def within_limits(self) -> Context:
+        """Keep as many rows as one request may bring, spread evenly over the whole past."""
+        return Context(
+            video=_spread(self.video, LIMITS.crops), speech=_spread(self.speech, LIMITS.windows)
+        )
+
+
+def _spread(rows: np.ndarray, most: int) -> np.ndarray:
+    if len(rows) <= most:
+        return rows
+    return rows[np.linspace(0, len(rows) - 1, most).round().astype(int)]
+
+
+@dataclass(frozen=True)
+class Recognition:
+    """An answer.
+
+    Attributes:
+        document: The server's whole JSON result.
+        features: What fusion saw, by modality, when asked for: text float32 [1, 512], speech
+            [N, 768], video [T, 4096]; context rows of earlier chunks come first. A modality that
+            could not be used has none.
+        context: The rows to hand back with the next chunk of the same stream, when asked for.
+    """
+
+    document: dict[str, Any]
+    features: dict[str, np.ndarray] = field(default_factory=dict)
+    context: Context = field(default_factory=Context)
+
+    @property
+    def result(self) -> dict[str, float]:
+        """The flat dictionary: probabilities by emotion code, and age and gender if known."""
+        return self.document["result"]
+
+    @property
+    def modalities(self) -> dict[str, dict[str, Any]]:
+        """What each modality that the request brought says by itself, with its error code."""
+        return self.document["modalities"]
+
+    @property
+    def weights(self) -> dict[str, float]:
+        """How much text, speech and video counted."""
+        return self.document["weights"]
+
+    @property
+    def emotion(self) -> str:
+        """The most probable emotion's name."""
+        return EMOTION_CODES[max(EMOTION_CODES, key=self.result.__getitem__)]
+
+    @property
+    def failures(self) -> dict[str, str]:
+        """Why, for each modality that something was wrong with."""
+        return {
+            name: f"error_code {report['error_code']}: {report['message']}"
+            for name, report in self.modalities.items()
+            if report["error_code"] != 0
+        }
+
+
+@dataclass(frozen=True)
+class Faces:
+    """The faces that the video module looked at.
+
+    Attributes:
+        crops: RGB, uint8 [T, 224, 224, 3].
+        boxes: float32 [T, 4]: left, top, right, bottom in the picture's pixels.
+        times: Seconds from the start, float32 [T].
+    """
+
+    crops: np.ndarray
+    boxes: np.ndarray
+    times: np.ndarray
+
+
+@dataclass(frozen=True)
+class Call:
+    """A request as tritonclient takes it."""
+
+    model: str
+    inputs: list[InferInput]
+    outputs: list[InferRequestedOutput]
+
+
+def recognise_call(
+    chunk: Chunk, past: Context, features: Collection[str] = (), context: bool = False
+) -> Call:
+    """Build the request of one chunk; only the outputs that are asked for will travel.
+
+    Args:
+        chunk: The media.
+        past: Context rows of earlier chunks.
+        features: The modalities whose features are wanted.
+        context: Whether this chunk's context rows are wanted.
+
+    Raises:
+        ValueError: A feature of something that is no modality is asked for.
+    """
+    if unknown := set(features) - set(MODALITIES):
+        raise ValueError(f"features: expected some of {MODALITIES}, came {sorted(unknown)}")
+    inputs = _media_inputs(chunk)
+    if chunk.text is not None:
+        inputs.append(_byte_strings("TEXT", [chunk.text]))
+    if chunk.audio is not None:
+        inputs.append(_numbers("AUDIO", np.frombuffer(chunk.audio, np.uint8)))
+    for name, rows in (("PAST_VIDEO", past.video), ("PAST_SPEECH", past.speech)):
+        if len(rows):
+            inputs.append(_numbers(name, np.ascontiguousarray(rows, np.float32)))
+    wanted = ["RESULT", *(f"{name.upper()}_FEATURES" for name in features)]
+    if context:
+        wanted += ["VIDEO_CONTEXT", "SPEECH_CONTEXT"]
+    return Call(RECOGNISE_MODEL, inputs, [InferRequestedOutput(name) for name in wanted])
+
+
+def faces_call(chunk: Chunk) -> Call:
+    """Build the request for the faces of one chunk's video."""
+    wanted = ("CROPS", "BOXES", "TIMES", "COUNT")
+    return Call(FACE_MODEL, _media_inputs(chunk), [InferRequestedOutput(name) for name in wanted])
+
+
+def read_recognition(answer: InferResult) -> Recognition:
+    """Take an answer of `recognize` apart.
+
+    Raises:
+        UnexpectedAnswerError: It is not in this version's schema.
+    """
+    document = _document(answer)
+    usable = [name for name, report in document["modalities"].items() if report.get("count")]
+    features = {name: answer.as_numpy(f"{name.upper()}_FEATURES") for name in usable}
+    video, speech = (answer.as_numpy(name) for name in ("VIDEO_CONTEXT", "SPEECH_CONTEXT"))
+    return Recognition(
+        document=document,
+        features={name: rows for name, rows in features.items() if rows is not None},
+        context=Context() if video is None or speech is None else Context(video, speech),
+    )
+
+
+def read_faces(answer: InferResult) -> Faces:
+    """Take an answer of `face_crop` apart; rows beyond its COUNT are padding."""
+    count = int(_tensor(answer, "COUNT")[0])
+    crops, boxes, times = (_tensor(answer, name)[:count] for name in ("CROPS", "BOXES", "TIMES"))
+    return Faces(crops, boxes, times)
+
+
+def _document(answer: InferResult) -> dict[str, Any]:
+    text = _tensor(answer, "RESULT")[0]
+    try:
+        document = json.loads(text)
+    except ValueError as error:
+        raise UnexpectedAnswerError(f"RESULT: expected JSON, came {text[:80]!r}") from error
+    schema = document.get("schema") if isinstance(document, dict) else None
+    if schema != SCHEMA:
+        raise UnexpectedAnswerError(f"RESULT: expected schema {SCHEMA!r}, came {schema!r}")
+    return document
+
+
+def _tensor(answer: InferResult, name: str) -> np.ndarray:
+    tensor = answer.as_numpy(name)
+    if tensor is None:
+        raise UnexpectedAnswerError(f"{name}: expected in the answer, did not come")
+    return tensor
+
+
+def _media_inputs(chunk: Chunk) -> list[InferInput]:
+    if chunk.film is not None:
+        return [_numbers("VIDEO", np.frombuffer(chunk.film, np.uint8))]
+    if chunk.frames:
+        fps = _numbers("FPS", np.array([chunk.fps], np.float32))
+        return [_byte_strings("FRAMES", chunk.frames), fps]
+    return []
+
+
+def _byte_strings(name: str, strings: Collection[bytes]) -> InferInput:
+    tensor = InferInput(name, [len(strings)], "BYTES")
+    return tensor.set_data_from_numpy(np.array(list(strings), np.object_))
+
+
+def _numbers(name: str, array: np.ndarray) -> InferInput:
+    datatype = {"uint8": "UINT8", "float32": "FP32"}[array.dtype.name]
+    return InferInput(name, list(array.shape), datatype).set_data_from_numpy(array)

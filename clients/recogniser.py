@@ -1,0 +1,242 @@
+"""The recogniser over gRPC, blocking and asynchronous."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tritonclient.grpc import MAX_GRPC_MESSAGE_SIZE, InferenceServerClient, InferResult
+from tritonclient.grpc.aio import InferenceServerClient as AsyncInferenceServerClient
+from tritonclient.utils import InferenceServerException
+
+from clients.chunks import Combination, cut
+from clients.errors import InputRefusedError, RecogniserError, UnreadableFileError, from_grpc
+from clients.media import Media
+from clients.protocol import (
+    Call,
+    Context,
+    Faces,
+    Recognition,
+    faces_call,
+    read_faces,
+    read_recognition,
+)
+from clients.retry import Attempts, Backoff
+
+#: gRPC waits a second and more before it connects again, and refuses meanwhile: a retry of ours
+#: would find nothing tried.
+CHANNEL_ARGUMENTS = (
+    ("grpc.max_send_message_length", MAX_GRPC_MESSAGE_SIZE),
+    ("grpc.max_receive_message_length", MAX_GRPC_MESSAGE_SIZE),
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.max_reconnect_backoff_ms", 1000),
+)
+
+
+@dataclass(frozen=True)
+class Tls:
+    """How the connection is encrypted. Without any file the system's certificates are trusted.
+
+    Attributes:
+        root_certificates: PEM file of the authorities that may vouch for the server.
+        private_key: PEM file of the client's own key, with `certificate_chain`.
+        certificate_chain: PEM file of the client's own certificate, with `private_key`.
+    """
+
+    root_certificates: Path | None = None
+    private_key: Path | None = None
+    certificate_chain: Path | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse half an identity."""
+        if (self.private_key is None) != (self.certificate_chain is None):
+            raise ValueError("tls: private_key and certificate_chain go together, one came")
+
+
+@dataclass(frozen=True)
+class Connection:
+    """Where the server is and how it is asked.
+
+    Attributes:
+        url: host:port of the gRPC endpoint.
+        timeout: Seconds that one request may take, its retries included.
+        backoff: When a request is sent again after UNAVAILABLE.
+        tls: Encryption; None sends everything in the clear.
+        token: Sent as `authorization: Bearer <token>`; use it with `tls`.
+    """
+
+    url: str = "127.0.0.1:8001"
+    timeout: float = 60.0
+    backoff: Backoff = field(default_factory=Backoff)
+    tls: Tls | None = None
+    token: str | None = field(default=None, repr=False)
+
+    def client_arguments(self) -> dict[str, Any]:
+        """Return what both of tritonclient's clients are made with."""
+        arguments = {"url": self.url, "channel_args": list(CHANNEL_ARGUMENTS)}
+        if self.tls is not None:
+            files = {name: path and str(path) for name, path in vars(self.tls).items()}
+            arguments |= {"ssl": True, **files}
+        return arguments
+
+    def call_arguments(self, call: Call, attempts: Attempts) -> dict[str, Any]:
+        """Return what both of tritonclient's `infer` are called with."""
+        return {
+            "model_name": call.model,
+            "inputs": call.inputs,
+            "outputs": call.outputs,
+            "client_timeout": attempts.seconds_left(),
+            "headers": {"authorization": f"Bearer {self.token}"} if self.token else None,
+        }
+
+    def pause_after(self, error: InferenceServerException, call: Call, attempts: Attempts) -> float:
+        """Return the seconds until the next attempt; raises the named error if there is none."""
+        attempts.failures += 1
+        failure = from_grpc(error, self.url, call.model, self.timeout, attempts.failures)
+        try:
+            return attempts.pause_after(failure)
+        except RecogniserError as final:
+            raise final from error
+
+
+class Recogniser:
+    """A blocking client; use it in a `with` statement, from any number of threads.
+
+    All methods raise the errors of `clients.errors`.
+    """
+
+    def __init__(self, connection: Connection | None = None) -> None:
+        """Prepare a connection; nothing is sent yet.
+
+        Args:
+            connection: Where and how; by default a server on this machine, in the clear.
+
+        Raises:
+            UnreadableFileError: A certificate or key cannot be read.
+        """
+        self._connection = connection or Connection()
+        try:
+            self._client = InferenceServerClient(**self._connection.client_arguments())
+        except OSError as error:
+            raise _unreadable_certificate(error) from error
+
+    def __enter__(self) -> Recogniser:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._client.close()
+
+    def recognise(
+        self,
+        media: Media,
+        *,
+        past: Context | None = None,
+        features: Collection[str] = (),
+        context: bool = False,
+    ) -> Recognition:
+        """Recognise one recording of any length.
+
+        Args:
+            media: The recording.
+            past: The context rows of what came before it in the same stream.
+            features: The modalities whose features are wanted: "text", "speech", "video".
+            context: Whether the recording's own context rows are wanted.
+
+        Returns:
+            The answer; a modality that could not be used is named in its `failures`.
+        """
+        combination = Combination(past or Context(), features, context)
+        for chunk in cut(media):
+            try:
+                answer = self._infer(combination.call(chunk))
+            except InputRefusedError as refusal:
+                combination.refused(refusal)
+            else:
+                combination.add(read_recognition(answer))
+        return combination.result()
+
+    def faces(self, media: Media) -> Faces:
+        """Return the faces in a video's first chunk."""
+        return read_faces(self._infer(faces_call(next(cut(media)))))
+
+    def _infer(self, call: Call) -> InferResult:
+        attempts = Attempts(self._connection.backoff, self._connection.timeout)
+        while True:
+            try:
+                return self._client.infer(**self._connection.call_arguments(call, attempts))
+            except InferenceServerException as error:
+                pause = self._connection.pause_after(error, call, attempts)
+            time.sleep(pause)
+
+
+class AsyncRecogniser:
+    """The same for asyncio; use it in an `async with` statement, within one event loop.
+
+    All methods raise the errors of `clients.errors`. Cancelling a call cancels its request.
+    """
+
+    def __init__(self, connection: Connection | None = None) -> None:
+        """Keep the settings; the connection belongs to the event loop that enters.
+
+        Args:
+            connection: Where and how; by default a server on this machine, in the clear.
+        """
+        self._connection = connection or Connection()
+        self._client: AsyncInferenceServerClient | None = None
+
+    async def __aenter__(self) -> AsyncRecogniser:
+        try:
+            self._client = AsyncInferenceServerClient(**self._connection.client_arguments())
+        except OSError as error:
+            raise _unreadable_certificate(error) from error
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        await self._client.close()
+
+    async def recognise(
+        self,
+        media: Media,
+        *,
+        past: Context | None = None,
+        features: Collection[str] = (),
+        context: bool = False,
+    ) -> Recognition:
+        """Recognise one recording of any length; see `Recogniser.recognise`."""
+        combination = Combination(past or Context(), features, context)
+        chunks = cut(media)
+        # Reading and cutting block, so a thread does them.
+        while (chunk := await asyncio.to_thread(next, chunks, None)) is not None:
+            try:
+                answer = await self._infer(combination.call(chunk))
+            except InputRefusedError as refusal:
+                combination.refused(refusal)
+            else:
+                combination.add(read_recognition(answer))
+        return combination.result()
+
+    async def faces(self, media: Media) -> Faces:
+        """Return the faces in a video's first chunk."""
+        chunk = await asyncio.to_thread(next, cut(media))
+        return read_faces(await self._infer(faces_call(chunk)))
+
+    async def _infer(self, call: Call) -> InferResult:
+        attempts = Attempts(self._connection.backoff, self._connection.timeout)
+        while True:
+            try:
+                return await self._client.infer(**self._connection.call_arguments(call, attempts))
+            except InferenceServerException as error:
+                pause = self._connection.pause_after(error, call, attempts)
+            await asyncio.sleep(pause)
+
+
+def _unreadable_certificate(error: OSError) -> UnreadableFileError:
+    return UnreadableFileError(f"tls: cannot read {error.filename}: {error.strerror}")
