@@ -9,13 +9,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import grpc
 from tritonclient.grpc import MAX_GRPC_MESSAGE_SIZE, InferenceServerClient, InferResult
 from tritonclient.grpc.aio import InferenceServerClient as AsyncInferenceServerClient
 from tritonclient.utils import InferenceServerException
 
 from clients.chunks import Combination, cut
-from clients.errors import InputRefusedError, RecogniserError, UnreadableFileError, from_grpc
-from clients.media import Media
+from clients.errors import InputRefusedError, RecogniserError, from_grpc
+from clients.media import Media, read
 from clients.protocol import (
     Call,
     Context,
@@ -56,6 +57,15 @@ class Tls:
         if (self.private_key is None) != (self.certificate_chain is None):
             raise ValueError("tls: private_key and certificate_chain go together, one came")
 
+    def credentials(self) -> grpc.ChannelCredentials:
+        """Read the files.
+
+        Raises:
+            UnreadableFileError: One of them cannot be read.
+        """
+        files = (self.root_certificates, self.private_key, self.certificate_chain)
+        return grpc.ssl_channel_credentials(*(path and read(path, "tls") for path in files))
+
 
 @dataclass(frozen=True)
 class Connection:
@@ -77,11 +87,11 @@ class Connection:
 
     def client_arguments(self) -> dict[str, Any]:
         """Return what both of tritonclient's clients are made with."""
-        arguments = {"url": self.url, "channel_args": list(CHANNEL_ARGUMENTS)}
-        if self.tls is not None:
-            files = {name: path and str(path) for name, path in vars(self.tls).items()}
-            arguments |= {"ssl": True, **files}
-        return arguments
+        return {
+            "url": self.url,
+            "creds": self.tls and self.tls.credentials(),
+            "channel_args": list(CHANNEL_ARGUMENTS),
+        }
 
     def call_arguments(self, call: Call, attempts: Attempts) -> dict[str, Any]:
         """Return what both of tritonclient's `infer` are called with."""
@@ -119,10 +129,7 @@ class Recogniser:
             UnreadableFileError: A certificate or key cannot be read.
         """
         self._connection = connection or Connection()
-        try:
-            self._client = InferenceServerClient(**self._connection.client_arguments())
-        except OSError as error:
-            raise _unreadable_certificate(error) from error
+        self._client = InferenceServerClient(**self._connection.client_arguments())
 
     def __enter__(self) -> Recogniser:
         return self
@@ -193,10 +200,7 @@ class AsyncRecogniser:
         self._client: AsyncInferenceServerClient | None = None
 
     async def __aenter__(self) -> AsyncRecogniser:
-        try:
-            self._client = AsyncInferenceServerClient(**self._connection.client_arguments())
-        except OSError as error:
-            raise _unreadable_certificate(error) from error
+        self._client = AsyncInferenceServerClient(**self._connection.client_arguments())
         return self
 
     async def __aexit__(self, *error: object) -> None:
@@ -236,7 +240,3 @@ class AsyncRecogniser:
             except InferenceServerException as error:
                 pause = self._connection.pause_after(error, call, attempts)
             await asyncio.sleep(pause)
-
-
-def _unreadable_certificate(error: OSError) -> UnreadableFileError:
-    return UnreadableFileError(f"tls: cannot read {error.filename}: {error.strerror}")

@@ -1,0 +1,69 @@
+"""Small real recordings, encoded when a test needs them."""
+
+from __future__ import annotations
+
+import io
+import wave
+from fractions import Fraction
+
+import av
+import numpy as np
+
+
+def noise(seconds: float, rate: int = 8000, channels: int = 1) -> np.ndarray:
+    """Return int16 [samples, channels]; any two places of it differ."""
+    shape = (round(seconds * rate), channels)
+    return np.random.default_rng(0).integers(-8000, 8000, shape).astype(np.int16)
+
+
+def wav(samples: np.ndarray, rate: int = 8000) -> bytes:
+    """Encode int16 [samples, channels]."""
+    file = io.BytesIO()
+    with wave.open(file, "wb") as sound:
+        sound.setnchannels(samples.shape[1])
+        sound.setsampwidth(2)
+        sound.setframerate(rate)
+        sound.writeframes(samples.tobytes())
+    return file.getvalue()
+
+
+def samples_of(data: bytes) -> np.ndarray:
+    """Decode a WAV file to int16 [samples, channels]."""
+    with wave.open(io.BytesIO(data)) as sound:
+        samples = np.frombuffer(sound.readframes(sound.getnframes()), np.int16)
+        return samples.reshape(-1, sound.getnchannels())
+
+
+def film(
+    seconds: float, fps: int = 5, key_seconds: float = 8, sound: np.ndarray | None = None
+) -> bytes:
+    """Encode a small film whose every picture differs, and int16 [samples, 1] at 8 kHz."""
+    file = io.BytesIO()
+    with av.open(file, "w", format="mp4") as container:
+        video = container.add_stream("libx264", rate=fps)
+        video.width, video.height, video.pix_fmt = 64, 48, "yuv420p"
+        interval = str(round(key_seconds * fps))
+        video.options = {"preset": "ultrafast", "g": interval, "bf": "2", "sc_threshold": "0"}
+        audio = container.add_stream("aac", rate=8000, layout="mono") if sound is not None else None
+        for index in range(round(seconds * fps)):
+            picture = np.full((48, 64, 3), index % 251, np.uint8)
+            container.mux(video.encode(av.VideoFrame.from_ndarray(picture, "rgb24")))
+        container.mux(video.encode())
+        if audio is not None:
+            block = av.AudioFrame.from_ndarray(sound.T.astype(np.float32) / 32768, "fltp", "mono")
+            block.sample_rate, block.pts, block.time_base = 8000, 0, Fraction(1, 8000)
+            container.mux(audio.encode(block))
+            container.mux(audio.encode())
+    return file.getvalue()
+
+
+def pictures_of(data: bytes) -> list[np.ndarray]:
+    """Decode a film."""
+    with av.open(io.BytesIO(data)) as container:
+        return [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
+
+
+def seconds_of(data: bytes) -> float:
+    """Return what a file says of its length."""
+    with av.open(io.BytesIO(data)) as container:
+        return container.duration / av.time_base

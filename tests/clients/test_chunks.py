@@ -1,0 +1,104 @@
+import itertools
+
+import numpy as np
+import pytest
+
+from clients.chunks import cut
+from clients.contract import LIMITS
+from clients.errors import UncuttableMediaError, UnreadableFileError
+from clients.media import Media
+from tests.clients.media_files import film, noise, pictures_of, samples_of, seconds_of, wav
+
+
+def test_text_alone_is_one_chunk():
+    (chunk,) = cut(Media(text="기뻐"))
+    assert chunk.text.decode() == "기뻐"
+    assert not chunk.more
+
+
+def test_a_short_recording_travels_as_it_is():
+    picture, sound = film(2), wav(noise(2))
+    (chunk,) = cut(Media(audio=sound, video=picture))
+    assert (chunk.audio, chunk.film) == (sound, picture)
+
+
+def test_a_short_film_keeps_its_own_sound_track():
+    (chunk,) = cut(Media(video=film(2, sound=noise(2))))
+    assert chunk.audio is None
+
+
+def test_what_cannot_be_decoded_is_left_for_the_server_to_judge():
+    (chunk,) = cut(Media(audio=b"no sound", video=b"no film"))
+    assert (chunk.audio, chunk.film) == (b"no sound", b"no film")
+
+
+@pytest.mark.parametrize("seconds", [61, 119, 150.5, 178])
+def test_pieces_of_sound_hold_every_sample_and_share_one_second(seconds):
+    samples = noise(seconds, channels=2)
+    pieces = [samples_of(chunk.audio) for chunk in cut(Media(audio=wav(samples)))]
+    joined = np.concatenate([pieces[0], *(piece[8000:] for piece in pieces[1:])])
+    np.testing.assert_array_equal(joined, samples)
+    for first, second in itertools.pairwise(pieces):
+        np.testing.assert_array_equal(first[-8000:], second[:8000])
+
+
+@pytest.mark.parametrize("seconds", [61, 119, 150.5, 178])
+def test_pieces_of_sound_are_within_the_limit_and_none_is_a_scrap(seconds):
+    lengths = [seconds_of(chunk.audio) for chunk in cut(Media(audio=wav(noise(seconds))))]
+    assert max(lengths) <= LIMITS.seconds
+    assert min(lengths) >= max(lengths) - len(lengths)
+
+
+def test_parts_of_a_film_hold_every_picture_unchanged():
+    whole = film(130)
+    parts = [chunk.film for chunk in cut(Media(video=whole))]
+    assert len(parts) > 1
+    assert all(seconds_of(part) <= LIMITS.seconds + LIMITS.seconds_tolerance for part in parts)
+    joined = [picture for part in parts for picture in pictures_of(part)]
+    np.testing.assert_array_equal(np.stack(joined), np.stack(pictures_of(whole)))
+
+
+def test_a_long_films_sound_travels_beside_its_pictures():
+    chunks = list(cut(Media(text="기뻐", video=film(70, sound=noise(70)))))
+    assert all(chunk.audio and chunk.film and chunk.text for chunk in chunks)
+    assert [chunk.more for chunk in chunks] == [True] * (len(chunks) - 1) + [False]
+
+
+def test_a_long_film_without_sound_has_none():
+    assert all(chunk.audio is None for chunk in cut(Media(video=film(70))))
+
+
+def test_a_film_without_key_frames_says_how_to_mend_it():
+    with pytest.raises(UncuttableMediaError, match="key frame at least every 60 s"):
+        list(cut(Media(video=film(90, key_seconds=100))))
+
+
+def test_a_long_recording_is_cut_from_a_file_too(tmp_path):
+    path = tmp_path / "long.wav"
+    path.write_bytes(wav(noise(100)))
+    assert len(list(cut(Media(audio=path)))) == 2
+
+
+def test_frames_are_grouped_by_minute():
+    frames = [b"%d" % index for index in range(150)]
+    chunks = list(cut(Media(video=frames, fps=1)))
+    assert [len(chunk.frames) for chunk in chunks] == [60, 60, 30]
+    assert [frame for chunk in chunks for frame in chunk.frames] == frames
+
+
+def test_frames_of_one_chunk_stay_below_the_byte_limit():
+    frames = [bytes([1]) * (LIMITS.frame_bytes // 3)] * 7
+    assert [len(chunk.frames) for chunk in cut(Media(video=frames))] == [3, 3, 1]
+
+
+def test_a_modality_that_ends_early_is_absent_later():
+    first, second = cut(Media(audio=wav(noise(100)), video=film(2)))
+    assert first.film
+    assert second.audio
+    assert second.film is None
+
+
+@pytest.mark.parametrize("name", ["audio", "video"])
+def test_a_missing_file_is_named(name, tmp_path):
+    with pytest.raises(UnreadableFileError, match=rf"{name}: cannot read .*nowhere"):
+        list(cut(Media(**{name: tmp_path / "nowhere"})))

@@ -1,0 +1,74 @@
+import numpy as np
+import pytest
+
+from clients.contract import LIMITS, MODALITIES, SPEECH_ROW, VIDEO_ROW
+from clients.media import Chunk
+from clients.protocol import Context, Recognition, recognise_call
+from tests.clients.fake_triton import DOCUMENT, REPORT
+
+
+def tensors(call):
+    return {tensor.name(): (tensor.datatype(), tensor.shape()) for tensor in call.inputs}
+
+
+def outputs(call):
+    return [output.name() for output in call.outputs]
+
+
+def rows(width, count):
+    return np.repeat(np.arange(count, dtype=np.float32)[:, None], width, axis=1)
+
+
+def test_every_medium_becomes_its_tensor():
+    chunk = Chunk(text="기뻐".encode(), audio=b"abc", film=b"abcd")
+    assert tensors(recognise_call(chunk, Context())) == {
+        "TEXT": ("BYTES", [1]),
+        "AUDIO": ("UINT8", [3]),
+        "VIDEO": ("UINT8", [4]),
+    }
+
+
+def test_frames_travel_with_their_rate():
+    call = recognise_call(Chunk(frames=(b"a", b"bc"), fps=12.5), Context())
+    assert tensors(call) == {"FRAMES": ("BYTES", [2]), "FPS": ("FP32", [1])}
+
+
+def test_past_rows_travel_when_there_are_any():
+    past = Context(rows(VIDEO_ROW, 2), rows(SPEECH_ROW, 0))
+    assert tensors(recognise_call(Chunk(), past)) == {"PAST_VIDEO": ("FP32", [2, VIDEO_ROW])}
+
+
+def test_nothing_but_the_result_is_asked_for_by_default():
+    assert outputs(recognise_call(Chunk(text=b"a"), Context())) == ["RESULT"]
+
+
+def test_only_the_named_features_are_asked_for():
+    call = recognise_call(Chunk(text=b"a"), Context(), features=("speech",))
+    assert outputs(call) == ["RESULT", "SPEECH_FEATURES"]
+
+
+def test_a_feature_of_no_modality_is_refused():
+    with pytest.raises(ValueError, match=r"features: expected .*came \['smell'\]"):
+        recognise_call(Chunk(), Context(), features=("smell",))
+
+
+def test_a_long_past_is_spread_evenly_over_the_limits():
+    past = Context(rows(VIDEO_ROW, 1000), rows(SPEECH_ROW, 1000)).within_limits()
+    assert (len(past.video), len(past.speech)) == (LIMITS.crops, LIMITS.windows)
+    for kept in (past.video[:, 0], past.speech[:, 0]):
+        assert (kept[0], kept[-1]) == (0, 999)
+        assert np.ptp(np.diff(kept)) <= 1
+
+
+def test_a_short_past_is_kept_whole():
+    past = Context(rows(VIDEO_ROW, 5), rows(SPEECH_ROW, 5))
+    np.testing.assert_array_equal(past.within_limits().video, past.video)
+
+
+def test_a_recognition_names_its_emotion_and_its_failures():
+    silent = REPORT | {"error_code": 2, "message": "AUDIO is silent", "count": 0}
+    document = DOCUMENT | {"modalities": {**DOCUMENT["modalities"], "speech": silent}}
+    recognition = Recognition(document)
+    assert recognition.emotion == "happiness"
+    assert recognition.failures == {"speech": "error_code 2: AUDIO is silent"}
+    assert set(recognition.weights) == set(MODALITIES)
