@@ -1,0 +1,182 @@
+"""Find the Triton server in the nvidia-pytriton wheel and build what it needs around it."""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import os
+import platform
+import shutil
+import socket
+import sys
+import sysconfig
+from collections.abc import Iterable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, distribution
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from server.errors import MissingRuntimeError, PortTakenError
+
+if TYPE_CHECKING:
+    from server.flags import Endpoint
+
+ROOT = Path(__file__).resolve().parent.parent
+#: What is served when no --model-repository is given.
+REPOSITORIES = (ROOT / "model_repository", ROOT / "ensemble")
+ONNXRUNTIME_BACKEND = ROOT / "server" / "onnxruntime_backend"
+
+#: The wheel is built on glibc 2.35; its binaries ask for no symbol newer than 2.34.
+MINIMUM_GLIBC = (2, 34)
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """Where the embedded server's parts are.
+
+    Attributes:
+        server: The `tritonserver` binary.
+        backend: The folder of the Python backend.
+        stub: The process that runs a Python model under this version of Python.
+        caches: The folder of response caches.
+        libraries: Folders for LD_LIBRARY_PATH.
+    """
+
+    server: Path
+    backend: Path
+    stub: Path
+    caches: Path
+    libraries: tuple[Path, ...]
+
+
+def find_runtime() -> Runtime:
+    """Find the embedded server.
+
+    Raises:
+        MissingRuntimeError: Says in one sentence what this machine lacks.
+    """
+    _check_glibc()
+    try:
+        wheel = Path(str(distribution("nvidia-pytriton").locate_file("")))
+    except PackageNotFoundError:
+        raise MissingRuntimeError(
+            f"the package nvidia-pytriton is not installed for {sys.executable}: run `make setup`"
+        ) from None
+    triton = wheel / "pytriton" / "tritonserver"
+    runtime = Runtime(
+        server=triton / "bin" / "tritonserver",
+        backend=triton / "backends" / "python",
+        stub=triton / "python_backend_stubs" / _python_version() / "triton_python_backend_stub",
+        caches=triton / "caches",
+        libraries=(wheel / "nvidia_pytriton.libs", _libpython_folder()),
+    )
+    if not runtime.server.is_file():
+        raise MissingRuntimeError(f"nvidia-pytriton is installed without {runtime.server}")
+    if not runtime.stub.is_file():
+        versions = sorted((entry.name for entry in runtime.stub.parent.parent.iterdir()), key=len)
+        raise MissingRuntimeError(
+            f"the server runs Python models under Python {', '.join(versions)}, "
+            f"this is {_python_version()}"
+        )
+    return runtime
+
+
+def build_backends(runtime: Runtime, folder: Path) -> Path:
+    """Lay out a backend directory with the `python` and the `onnxruntime` backend.
+
+    Args:
+        runtime: The embedded server.
+        folder: An empty folder.
+
+    Returns:
+        The directory for --backend-directory.
+    """
+    python = folder / "backends" / "python"
+    onnxruntime = folder / "backends" / "onnxruntime"
+    for backend in (python, onnxruntime):
+        backend.mkdir(parents=True)
+    for file in runtime.backend.iterdir():
+        if file.suffix == ".so":
+            # Triton refuses a library that is a link to outside the backend directory.
+            shutil.copy2(file, python)
+        elif file.suffix == ".py":
+            (python / file.name).symlink_to(file)
+    (python / runtime.stub.name).symlink_to(runtime.stub)
+    for file in ONNXRUNTIME_BACKEND.glob("*.py"):
+        (onnxruntime / file.name).symlink_to(file)
+    return folder / "backends"
+
+
+def server_environment(runtime: Runtime) -> dict[str, str]:
+    """The environment of the server and so of its Python models.
+
+    The models' packages are those of the first `python3` on PATH, so this Python's folder leads.
+    """
+    environment = dict(os.environ)
+    _prepend(environment, "PATH", [Path(sys.executable).parent])
+    _prepend(environment, "LD_LIBRARY_PATH", runtime.libraries)
+    return environment
+
+
+def check_ports(endpoints: Iterable[Endpoint]) -> None:
+    """Find out before the server does that it could not listen.
+
+    Raises:
+        PortTakenError: Names the port, its flag and its front end.
+    """
+    with ExitStack() as stack:
+        for endpoint in endpoints:
+            family = socket.AF_INET6 if ":" in endpoint.address else socket.AF_INET
+            listener = stack.enter_context(socket.socket(family))
+            # Connections of an earlier server that linger in TIME_WAIT are no obstacle.
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                listener.bind((endpoint.address, endpoint.port))
+            except (OSError, OverflowError) as error:
+                cause = (
+                    "is taken"
+                    if getattr(error, "errno", None) == errno.EADDRINUSE
+                    else f"cannot be used: {error}"
+                )
+                raise PortTakenError(
+                    f"port {endpoint.port} on {endpoint.address} ({endpoint.flag}, {endpoint.name}) "
+                    f"{cause}"
+                ) from None
+
+
+def _check_glibc() -> None:
+    name, version = platform.libc_ver()
+    needed = ".".join(map(str, MINIMUM_GLIBC))
+    if name != "glibc":
+        raise MissingRuntimeError(f"the server needs glibc {needed}, this system has another libc")
+    if tuple(map(int, version.split(".")[:2])) < MINIMUM_GLIBC:
+        raise MissingRuntimeError(f"the server needs glibc {needed} or newer, this is {version}")
+
+
+def _libpython_folder() -> Path:
+    """The folder of the shared libpython that the Python models' processes are linked with."""
+    name = f"libpython{_python_version()}.so.1.0"
+    library = Path(sysconfig.get_config_var("LIBDIR") or "/usr/lib")
+    multiarch = library / (sysconfig.get_config_var("MULTIARCH") or "")
+    for folder in (library, multiarch, Path(sys.base_prefix) / "lib"):
+        if (folder / name).is_file():
+            return folder
+    try:
+        ctypes.CDLL(name)
+    except OSError:
+        raise MissingRuntimeError(
+            f"{name} was not found: Python models need a Python with a shared library "
+            f"(Debian: apt-get install libpython{_python_version()}; pyenv: "
+            "PYTHON_CONFIGURE_OPTS=--enable-shared)"
+        ) from None
+    return library
+
+
+def _python_version() -> str:
+    return f"{sys.version_info.major}.{sys.version_info.minor}"
+
+
+def _prepend(environment: dict[str, str], variable: str, folders: Iterable[Path]) -> None:
+    parts = [*map(str, folders), *filter(None, [environment.get(variable)])]
+    environment[variable] = os.pathsep.join(parts)
