@@ -1,0 +1,396 @@
+"""Clips: encoded media in, seconds of frames out.
+
+A clip's limits are checked on its headers before anything is decoded, and again while decoding
+because headers lie. Frames arrive second by second and become pixels only when they are asked for,
+so that a long clip is never in memory as pictures.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from fractions import Fraction
+from functools import partial
+from typing import NamedTuple, Protocol
+
+import av
+import numpy as np
+from av.stream import Disposition
+from contract import LIMITS, MediaError, VideoStatus
+from picture import Picture
+from PIL import Image, ImageOps
+
+#: The original judged ten frames a second.
+FRAMES_A_SECOND = 10
+#: The rate of FRAMES that come without FPS.
+DEFAULT_FPS = 10.0
+#: The rate assumed for frames without timestamps in a stream that declares no usable rate.
+FALLBACK_FPS = 25
+IMAGE_FORMATS = ("JPEG", "PNG", "WEBP", "BMP")
+#: The whitelist names no protocol that exists: a playlist may not open files or addresses. A
+#: decoder or prober refuses larger pictures itself, before it allocates them.
+FFMPEG_OPTIONS = {"protocol_whitelist": "none", "max_pixels": str(LIMITS.pixels)}
+
+
+class Frame(NamedTuple):
+    """A frame of a clip.
+
+    Attributes:
+        time: Seconds from the start of the clip.
+        pixels: Gives the frame upright, as RGB [height, width, 3]; raises `MediaError` when it
+            cannot be decoded.
+    """
+
+    time: float
+    pixels: Callable[[], Picture]
+
+
+class Clip(Protocol):
+    """Media that yields frames, as often as it is asked."""
+
+    def seconds(self) -> Iterator[list[Frame]]:
+        """Yield each second's frames in order: at most ten, none where the clip has a gap.
+
+        Raises:
+            MediaError: If nothing can be decoded or a limit is passed.
+        """
+        ...
+
+
+def open_clip(
+    video: bytes | None, frames: Sequence[bytes] | None, fps: float | None
+) -> Clip | None:
+    """Check a request's media against the limits and open it.
+
+    Args:
+        video: An encoded container.
+        frames: Encoded still images in order.
+        fps: Frames a second of `frames`; `DEFAULT_FPS` if None.
+
+    Returns:
+        The clip, or None if there is neither.
+
+    Raises:
+        MediaError: If the media cannot be read, passes a limit, or comes twice.
+    """
+    if video is not None and frames is not None:
+        raise refusal("VIDEO and FRAMES are both given, expected one of them")
+    if video is not None:
+        return VideoClip(video)
+    if frames is not None:
+        return ImageClip(frames, DEFAULT_FPS if fps is None else fps)
+    return None
+
+
+def refusal(message: str) -> MediaError:
+    """Make the error of media that cannot be used."""
+    return MediaError(VideoStatus.UNKNOWN, message)
+
+
+class UnreadableImageError(MediaError):
+    """An image without a readable header: the clip can do without it."""
+
+
+class ImageClip:
+    """Still images at a constant rate; each is decoded when its pixels are asked for."""
+
+    def __init__(self, images: Sequence[bytes], fps: float) -> None:
+        """Check the limits from the images' headers.
+
+        Args:
+            images: JPEG, PNG, WebP or BMP files.
+            fps: Images a second.
+
+        Raises:
+            MediaError: If a limit is passed or no image can be read.
+        """
+        check_frame_count_and_rate(len(images), fps)
+        check_frame_bytes([len(image) for image in images])
+        self._images = images
+        self._fps = fps
+        unreadable = [error for error in map(self._check_header, range(len(images))) if error]
+        if len(unreadable) == len(images):
+            raise unreadable[0]
+
+    def seconds(self) -> Iterator[list[Frame]]:
+        """Yield each second's frames."""
+        return split_seconds(
+            Frame(index / self._fps, partial(self._decode, index))
+            for index in range(len(self._images))
+        )
+
+    def _check_header(self, index: int) -> MediaError | None:
+        """Refuse an image that is too large; return the error of one that is no image."""
+        try:
+            with self._open(index) as image:
+                check_pixels(f"FRAMES[{index}]", image.width, image.height)
+        except UnreadableImageError as error:
+            return error
+        return None
+
+    def _decode(self, index: int) -> Picture:
+        with self._open(index) as image:
+            try:
+                return np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
+            except (OSError, SyntaxError, ValueError) as error:
+                raise refusal(f"FRAMES[{index}] cannot be decoded: {error}") from error
+
+    def _open(self, index: int) -> Image.Image:
+        """Read an image's header alone."""
+        name = f"FRAMES[{index}]"
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("error", Image.DecompressionBombWarning)
+                return Image.open(io.BytesIO(self._images[index]), formats=IMAGE_FORMATS)
+        except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
+            message = f"{name} has more than {LIMITS.pixels} pixels: {error}"
+            raise refusal(message) from error
+        except (OSError, SyntaxError, ValueError) as error:
+            message = f"{name} is no readable image, expected one of {', '.join(IMAGE_FORMATS)}"
+            raise UnreadableImageError(VideoStatus.UNKNOWN, message) from error
+
+
+class VideoClip:
+    """A container, decoded as a stream each time its seconds are asked for."""
+
+    def __init__(self, data: bytes) -> None:
+        """Check the limits from the container's headers.
+
+        Args:
+            data: The encoded file.
+
+        Raises:
+            MediaError: If it is no video or a limit is passed.
+        """
+        if not data:
+            raise refusal("VIDEO is empty")
+        if len(data) > LIMITS.video_bytes:
+            raise refusal(f"VIDEO has {len(data)} bytes, at most {LIMITS.video_bytes}")
+        self._data = data
+        with self._open() as container:
+            stream = picture_stream(container)
+            check_duration("VIDEO", declared_duration(container, stream))
+            check_pixels("VIDEO", stream.codec_context.width, stream.codec_context.height)
+
+    def seconds(self) -> Iterator[list[Frame]]:
+        """Yield each second's frames."""
+        return split_seconds(self._frames())
+
+    def _open(self) -> av.container.InputContainer:
+        try:
+            return av.open(io.BytesIO(self._data), options=FFMPEG_OPTIONS)
+        except (av.FFmpegError, ValueError) as error:
+            message = f"VIDEO is no container that FFmpeg can read: {cause_of(error)}"
+            raise refusal(message) from error
+
+    def _frames(self) -> Iterator[Frame]:
+        """Decode every frame that can be decoded, in presentation order."""
+        with self._open() as container:
+            stream = picture_stream(container)
+            stream.codec_context.thread_count = 1
+            clock = FrameClock(frame_interval(stream))
+            budget = RateBudget()
+            damage: list[Exception] = []
+            for frame in decode(container, stream, damage):
+                time = clock.tell(None if frame.pts is None else frame.pts * frame.time_base)
+                check_duration("VIDEO", time)
+                check_pixels("VIDEO", frame.width, frame.height)
+                budget.spend(time)
+                yield Frame(float(time), partial(upright_pixels, frame))
+            if not budget.frames:
+                cause = cause_of(damage[0]) if damage else "the stream is empty"
+                raise refusal(f"VIDEO has no frame that can be decoded: {cause}")
+
+
+class FrameClock:
+    """Tells each frame's time from timestamps that may be missing, jump or run backwards."""
+
+    def __init__(self, interval: Fraction) -> None:
+        """Start before the first frame.
+
+        Args:
+            interval: Seconds between frames whose timestamps do not tell.
+        """
+        self._interval = interval
+        self._time: Fraction | None = None
+        self._stamp: Fraction | None = None
+
+    def tell(self, stamp: Fraction | None) -> Fraction:
+        """Return the time of the next frame in seconds; the first frame's is 0.
+
+        Args:
+            stamp: Its timestamp in seconds, from any origin.
+        """
+        if self._time is None:
+            self._time = Fraction(0)
+        else:
+            self._time += self._step_to(stamp)
+        self._stamp = stamp
+        return self._time
+
+    def _step_to(self, stamp: Fraction | None) -> Fraction:
+        if stamp is None or self._stamp is None:
+            return self._interval
+        step = stamp - self._stamp
+        # A step back, or one longer than a clip may be, is a new origin, not a passage of time.
+        return step if 0 < step <= LIMITS.seconds else self._interval
+
+
+class RateBudget:
+    """Counts frames and refuses more in one second than any camera makes.
+
+    A declared rate is not trusted: browsers' recordings declare 1000 frames a second.
+    """
+
+    def __init__(self) -> None:
+        self.frames = 0
+        self._second = 0
+        self._in_second = 0
+
+    def spend(self, time: Fraction) -> None:
+        """Count a frame at a time in seconds.
+
+        Raises:
+            MediaError: If its second has too many.
+        """
+        if int(time) != self._second:
+            self._second, self._in_second = int(time), 0
+        self.frames += 1
+        self._in_second += 1
+        if self._in_second > LIMITS.max_fps:
+            raise refusal(
+                f"VIDEO has more than {self._in_second - 1} frames in one second, "
+                f"at most {LIMITS.max_fps:g}"
+            )
+
+
+def split_seconds(frames: Iterable[Frame]) -> Iterator[list[Frame]]:
+    """Split frames by second, and thin each second out to the tenths of a second.
+
+    A second of ten frames or fewer keeps them all; of more it keeps those nearest to each tenth.
+
+    Args:
+        frames: In order of time, from 0.
+
+    Yields:
+        Each second's frames in order, from second 0 to the last frame's.
+    """
+    second, thinner = 0, SecondThinner(0)
+    for frame in frames:
+        while frame.time >= second + 1:
+            yield thinner.frames()
+            second += 1
+            thinner = SecondThinner(second)
+        thinner.add(frame)
+    yield thinner.frames()
+
+
+class SecondThinner:
+    """Holds at most ten frames of a second: those nearest to the tenths, then any others."""
+
+    def __init__(self, second: int) -> None:
+        self._start = second
+        self._nearest: dict[int, Frame] = {}
+        self._spare: list[Frame] = []
+
+    def add(self, frame: Frame) -> None:
+        """Take a frame of this second."""
+        tenth = min(FRAMES_A_SECOND - 1, round((frame.time - self._start) * FRAMES_A_SECOND))
+        target = self._start + tenth / FRAMES_A_SECOND
+        held = self._nearest.get(tenth)
+        if held is None:
+            self._nearest[tenth] = frame
+        elif abs(frame.time - target) < abs(held.time - target):
+            self._nearest[tenth] = frame
+            self._spare.append(held)
+        else:
+            self._spare.append(frame)
+        del self._spare[FRAMES_A_SECOND - len(self._nearest) :]
+
+    def frames(self) -> list[Frame]:
+        """List the frames in order of time."""
+        return sorted([*self._nearest.values(), *self._spare], key=lambda frame: frame.time)
+
+
+def picture_stream(container: av.container.InputContainer) -> av.VideoStream:
+    """Find the first stream of moving pictures; a cover picture is none."""
+    for stream in container.streams.video:
+        if not stream.disposition & Disposition.attached_pic:
+            return stream
+    raise refusal("VIDEO has no video stream")
+
+
+def declared_duration(container: av.container.InputContainer, stream: av.VideoStream) -> float:
+    """Return the longer of the declared durations in seconds, 0 if there is none."""
+    whole = (container.duration or 0) / av.time_base
+    own = float(stream.duration * stream.time_base) if stream.duration else 0.0
+    return max(whole, own)
+
+
+def frame_interval(stream: av.VideoStream) -> Fraction:
+    """Return the declared time between frames in seconds, or a likely one."""
+    rate = stream.average_rate
+    return 1 / (Fraction(rate) if rate and 1 <= rate <= LIMITS.max_fps else Fraction(FALLBACK_FPS))
+
+
+def decode(
+    container: av.container.InputContainer, stream: av.VideoStream, damage: list[Exception]
+) -> Iterator[av.VideoFrame]:
+    """Yield the frames that can be decoded; append what went wrong to `damage`."""
+    try:
+        for packet in container.demux(stream):
+            try:
+                yield from packet.decode()
+            except av.FFmpegError as error:
+                damage.append(error)
+    except av.FFmpegError as error:
+        damage.append(error)
+
+
+def upright_pixels(frame: av.VideoFrame) -> Picture:
+    """Convert a frame to RGB [height, width, 3], turned as its container says it was held."""
+    pixels = frame.to_ndarray(format="rgb24")
+    quarter_turns = round(frame.rotation / 90)
+    return np.ascontiguousarray(np.rot90(pixels, quarter_turns))
+
+
+def cause_of(error: Exception) -> str:
+    """Word an FFmpeg error without its number and file name."""
+    return getattr(error, "strerror", None) or str(error)
+
+
+def check_duration(name: str, seconds: float | Fraction) -> None:
+    """Refuse media that is too long."""
+    if seconds > LIMITS.seconds + LIMITS.seconds_tolerance:
+        raise refusal(f"{name} is {float(seconds):.1f} s long, at most {LIMITS.seconds:g} s")
+
+
+def check_pixels(name: str, width: int, height: int) -> None:
+    """Refuse pictures that are too large."""
+    if width * height > LIMITS.pixels:
+        raise refusal(
+            f"{name} has {width}x{height} = {width * height} pixels a frame, "
+            f"at most {LIMITS.pixels}"
+        )
+
+
+def check_frame_count_and_rate(count: int, fps: float) -> None:
+    """Refuse no images, too many, an impossible rate, or a clip that is too long."""
+    if not count:
+        raise refusal("FRAMES is empty")
+    if count > LIMITS.frames:
+        raise refusal(f"FRAMES has {count} images, at most {LIMITS.frames}")
+    if not (math.isfinite(fps) and 0 < fps <= LIMITS.max_fps):
+        raise refusal(f"FPS is {fps:g}, expected more than 0 and at most {LIMITS.max_fps:g}")
+    check_duration(f"FRAMES at {fps:g} a second", count / fps)
+
+
+def check_frame_bytes(sizes: Sequence[int]) -> None:
+    """Refuse images that are too many bytes, each or together."""
+    for index, size in enumerate(sizes):
+        if size > LIMITS.frame_bytes:
+            raise refusal(f"FRAMES[{index}] has {size} bytes, at most {LIMITS.frame_bytes}")
+    if sum(sizes) > LIMITS.video_bytes:
+        raise refusal(f"FRAMES has {sum(sizes)} bytes in all, at most {LIMITS.video_bytes}")
