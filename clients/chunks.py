@@ -20,13 +20,14 @@ import itertools
 import logging
 import math
 import wave
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import av
 import numpy as np
 
+from clients.containers import decode, duration, open_container, packets, picture_stream
 from clients.contract import LIMITS
 from clients.errors import InputRefusedError, UncuttableMediaError, UnreadableFileError
 from clients.media import Chunk, Media, encode_text, read
@@ -113,30 +114,37 @@ class Combination:
 def _sounds(media: Media) -> Iterator[bytes]:
     if media.audio is not None:
         source = media.audio
-    elif media.film is not None and _is_long(media.film, "video"):
+    elif media.film is not None and _is_long(media.film):
         source = media.film  # a short film carries its own sound track
     else:
         return
-    if not _is_long(source, "audio"):
+    if not _is_long(source):
         yield read(source, "audio")
         return
-    with _open(source) as container:
-        if container.streams.audio:
-            yield from _wav_pieces(container, _seconds(container))
+    found = False
+    with open_container(source) as container:
+        for piece in _wav_pieces(container):
+            found = True
+            yield piece
+    if source is media.audio and not found:
+        raise UnreadableFileError(f"audio: expected sound, found none in {_name(source)}")
 
 
 def _films(media: Media) -> Iterator[bytes]:
     if media.film is None:
         return
-    if not _is_long(media.film, "video"):
+    if not _is_long(media.film):
         yield read(media.film, "video")
         return
-    with _open(media.film) as container:
-        if not container.streams.video:
-            return
+    with open_container(media.film) as container:
         starts = _key_frame_cuts(_packet_list(container))
-    for start, end in itertools.pairwise([*starts, None]):
-        yield _copy_packets(media.film, start, end)
+    if not starts:
+        raise UnreadableFileError(f"video: expected pictures, found none in {_name(media.film)}")
+    with open_container(media.film) as container:
+        stream = picture_stream(container)
+        copied = itertools.islice(_picture_packets(container), starts[0], None)
+        for start, end in itertools.pairwise([*starts, None]):
+            yield _remux(stream, itertools.islice(copied, None if end is None else end - start))
 
 
 def _frame_groups(media: Media) -> Iterator[tuple[bytes, ...]]:
@@ -152,42 +160,29 @@ def _frame_groups(media: Media) -> Iterator[tuple[bytes, ...]]:
         yield tuple(group)
 
 
-def _is_long(source: bytes | Path, name: str) -> bool:
+def _is_long(source: bytes | Path) -> bool:
     """Say whether a recording needs cutting; what cannot be opened does not."""
-    if isinstance(source, Path) and not source.is_file():
-        raise UnreadableFileError(f"{name}: cannot read {source}: no such file")
     try:
-        with _open(source) as container:
-            return _seconds(container) > LIMITS.seconds + LIMITS.seconds_tolerance
+        with open_container(source) as container:
+            return duration(container) > LIMITS.seconds + LIMITS.seconds_tolerance
     except (av.FFmpegError, ValueError):
         return False
 
 
-def _open(source: bytes | Path) -> av.container.InputContainer:
-    file = io.BytesIO(source) if isinstance(source, bytes) else str(source)
-    return av.open(file, metadata_errors="ignore")
+def _name(source: bytes | Path) -> str:
+    return f"{len(source)} bytes" if isinstance(source, bytes) else str(source)
 
 
-def _seconds(container: av.container.InputContainer) -> float:
-    """Return the length of a recording; live recordings do not say it, so their packets do."""
-    if container.duration is not None:
-        return container.duration / av.time_base
-    ends = [
-        float((packet.pts + (packet.duration or 0)) * packet.time_base)
-        for packet in container.demux()
-        if packet.pts is not None
-    ]
-    container.seek(0)
-    return max(ends, default=0.0)
-
-
-def _wav_pieces(container: av.container.InputContainer, seconds: float) -> Iterator[bytes]:
+def _wav_pieces(container: av.container.InputContainer) -> Iterator[bytes]:
     """Cut sound into WAV files of nearly equal whole seconds that overlap by one.
 
     The last piece takes what is left, unless that holds no window which is not in the others.
     """
-    count = math.ceil((seconds - SOUND_OVERLAP) / (LIMITS.seconds - SOUND_OVERLAP))
-    step = math.ceil((seconds - SOUND_OVERLAP) / count)
+    if not container.streams.audio:
+        return
+    length = duration(container)
+    count = math.ceil((length - SOUND_OVERLAP) / (LIMITS.seconds - SOUND_OVERLAP))
+    step = math.ceil((length - SOUND_OVERLAP) / count)
     stream = container.streams.audio[0]
     rate = min(stream.rate, MAX_SOUND_RATE)
     channels = min(stream.channels, 2)
@@ -209,18 +204,12 @@ def _wav_pieces(container: av.container.InputContainer, seconds: float) -> Itera
 def _decoded(
     container: av.container.InputContainer, rate: int, channels: int
 ) -> Iterator[np.ndarray]:
-    """Yield int16 blocks [n, channels]; packets that do not decode are skipped."""
-    layout = "mono" if channels == 1 else "stereo"
-    resampler = av.AudioResampler(format="s16", layout=layout, rate=rate)
-    for packet in container.demux(audio=0):
-        try:
-            frames = packet.decode()
-        except av.InvalidDataError:
-            continue
-        for frame in itertools.chain.from_iterable(map(resampler.resample, frames)):
-            yield frame.to_ndarray().reshape(-1, channels)
-    for frame in resampler.resample(None):
-        yield frame.to_ndarray().reshape(-1, channels)
+    """Yield int16 blocks [n, channels]."""
+    resampler = av.AudioResampler("s16", "mono" if channels == 1 else "stereo", rate)
+    frames = decode(container, container.streams.audio[0])
+    for frame in itertools.chain(frames, [None]):  # None flushes
+        for part in resampler.resample(frame):
+            yield part.to_ndarray().reshape(-1, channels)
 
 
 def _wav(samples: np.ndarray, rate: int) -> bytes:
@@ -245,12 +234,13 @@ class _Packet:
 def _packet_list(container: av.container.InputContainer) -> list[_Packet]:
     return [
         _Packet(float(_timestamp(packet) * packet.time_base), packet.size, packet.is_keyframe)
-        for packet in _video_packets(container)
+        for packet in _picture_packets(container)
     ]
 
 
-def _video_packets(container: av.container.InputContainer) -> Iterator[av.Packet]:
-    for packet in container.demux(video=0):
+def _picture_packets(container: av.container.InputContainer) -> Iterator[av.Packet]:
+    stream = picture_stream(container)
+    for packet in packets(container, stream) if stream else ():
         if packet.size and _timestamp(packet) is not None:
             yield packet
 
@@ -259,51 +249,57 @@ def _timestamp(packet: av.Packet) -> int | None:
     return packet.dts if packet.pts is None else packet.pts
 
 
-def _key_frame_cuts(packets: list[_Packet]) -> list[int]:
+def _key_frame_cuts(found: list[_Packet]) -> list[int]:
     """Choose the key frames at which parts of nearly equal length within the limits begin.
 
     Returns:
-        Indices into `packets`.
+        Indices into `found`.
 
     Raises:
         UncuttableMediaError: Two neighbouring key frames lie further apart than the limits allow.
     """
-    keys = [index for index, packet in enumerate(packets) if packet.key_frame]
+    keys = [index for index, packet in enumerate(found) if packet.key_frame]
     if not keys:
         return []
-    seconds = packets[-1].seconds - packets[keys[0]].seconds
-    goal = seconds / math.ceil(seconds / LIMITS.seconds)
+    seconds = found[-1].seconds - found[keys[0]].seconds
+    goal = seconds / max(1, math.ceil(seconds / LIMITS.seconds))
     starts = keys[:1]
-    for key, next_key in itertools.pairwise([*keys, len(packets)]):
-        group = packets[key:next_key]
+    for key, next_key in itertools.pairwise([*keys, len(found)]):
+        group = found[key:next_key]
         if not _fit(group):
             raise UncuttableMediaError(
                 f"video: expected a key frame at least every {LIMITS.seconds:g} s and "
                 f"{LIMITS.video_bytes} bytes to cut it at, came {group[-1].seconds:.0f} s with "
                 f"none since {group[0].seconds:.0f} s: encode it again with `ffmpeg -g 250`"
             )
-        reached = packets[key].seconds - packets[starts[-1]].seconds
-        if reached >= goal or not _fit(packets[starts[-1] : next_key]):
+        reached = found[key].seconds - found[starts[-1]].seconds
+        if reached >= goal or not _fit(found[starts[-1] : next_key]):
             starts.append(key)
     return starts
 
 
-def _fit(packets: list[_Packet]) -> bool:
-    seconds = max(packet.seconds for packet in packets) - packets[0].seconds
-    return seconds < LIMITS.seconds and sum(p.size for p in packets) < LIMITS.video_bytes
+def _fit(group: list[_Packet]) -> bool:
+    seconds = max(packet.seconds for packet in group) - group[0].seconds
+    size = sum(packet.size for packet in group)
+    return seconds < LIMITS.seconds and size < LIMITS.video_bytes
 
 
-def _copy_packets(source: bytes | Path, start: int, end: int | None) -> bytes:
-    """Return part of a film as a Matroska file of its own, which takes nearly every codec."""
+def _remux(stream: av.VideoStream, part: Iterable[av.Packet]) -> bytes:
+    """Return packets as a Matroska file of their own, which takes nearly every codec."""
     file = io.BytesIO()
-    with _open(source) as container, av.open(file, "w", format="matroska") as output:
-        stream = output.add_stream_from_template(container.streams.video[0])
-        offset = None
-        for packet in itertools.islice(_video_packets(container), start, end):
-            packet.pts = _timestamp(packet)
-            offset = packet.pts if offset is None else offset
-            packet.pts -= offset
-            packet.dts = None if packet.dts is None else packet.dts - offset
-            packet.stream = stream
-            output.mux(packet)
+    try:
+        with av.open(file, "w", format="matroska") as output:
+            copy = output.add_stream_from_template(stream)
+            offset = None
+            for packet in part:
+                packet.pts = _timestamp(packet)
+                offset = packet.pts if offset is None else offset
+                packet.pts -= offset
+                packet.dts = None if packet.dts is None else packet.dts - offset
+                packet.stream = copy
+                output.mux(packet)
+    except (av.FFmpegError, ValueError) as error:
+        raise UncuttableMediaError(
+            f"video: {stream.codec_context.name} cannot be cut without encoding it again: {error}"
+        ) from error
     return file.getvalue()

@@ -5,12 +5,13 @@ from __future__ import annotations
 import io
 import textwrap
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
-import av
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw, ImageFont, ImageOps
 
+from clients.containers import decode, open_container, picture_stream
 from clients.contract import AGE_CODE, EMOTION_CODES, GENDER_CODES, MODALITIES
 from clients.media import Media, read
 from clients.protocol import Faces, Recognition
@@ -67,9 +68,7 @@ class _Sheet:
 def _draw_summary(sheet: _Sheet, recognition: Recognition) -> None:
     probability = max(recognition.result[code] for code in EMOTION_CODES)
     sheet.text(MARGIN, sheet.top, f"{recognition.emotion} {probability:.2f}", 34)
-    person = _person(recognition.result)
-    weights = ", ".join(f"{name} {recognition.weights[name]:.2f}" for name in MODALITIES)
-    sheet.text(MARGIN, sheet.top + 48, f"{person}      weights: {weights}", 18, FAINT)
+    sheet.text(MARGIN, sheet.top + 48, _person(recognition.result), 18, FAINT)
     sheet.top += 92
 
 
@@ -84,7 +83,7 @@ def _draw_faces(sheet: _Sheet, media: Media, faces: Faces) -> None:
     shown = _evenly(len(faces.times), PICTURES)
     pictures = _pictures_at(media, [float(faces.times[row]) for row in shown])
     for column, (row, picture) in enumerate(zip(shown, pictures, strict=False)):
-        line_width = max(2, round(picture.height / 160))
+        line_width = max(2, round(picture.height / 120))
         box = [round(float(edge)) for edge in faces.boxes[row]]
         ImageDraw.Draw(picture).rectangle(box, outline=BOX, width=line_width)
         picture.thumbnail((PANEL_WIDTH, PICTURE_HEIGHT), Image.Resampling.LANCZOS)
@@ -108,7 +107,7 @@ def _evenly(count: int, most: int) -> list[int]:
 
 def _pictures_at(media: Media, times: Sequence[float]) -> Iterator[Image.Image]:
     """Yield the pictures nearest to some rising times, in seconds from the first picture."""
-    pictures = _film_pictures(media) if media.film is not None else _frame_pictures(media)
+    pictures = _frame_pictures(media) if media.film is None else _film_pictures(media.film)
     wanted = iter(times)
     time = next(wanted, None)
     previous = None
@@ -124,19 +123,22 @@ def _pictures_at(media: Media, times: Sequence[float]) -> Iterator[Image.Image]:
         yield previous[1].convert("RGB")
 
 
-def _film_pictures(media: Media) -> Iterator[tuple[float, Image.Image]]:
-    file = io.BytesIO(media.film) if isinstance(media.film, bytes) else str(media.film)
-    with av.open(file, metadata_errors="ignore") as container:
+def _film_pictures(film: bytes | Path) -> Iterator[tuple[float, Image.Image]]:
+    with open_container(film) as container:
         first = None
-        for frame in container.decode(video=0):
+        for frame in decode(container, picture_stream(container)):
             if frame.time is not None:
                 first = frame.time if first is None else first
-                yield frame.time - first, frame.to_image()
+                yield frame.time - first, frame.to_image().rotate(frame.rotation, expand=True)
 
 
 def _frame_pictures(media: Media) -> Iterator[tuple[float, Image.Image]]:
     for index, source in enumerate(media.frames()):
-        yield index / media.fps, Image.open(io.BytesIO(read(source, "video")))
+        try:
+            picture = Image.open(io.BytesIO(read(source, "video")))
+            yield index / media.fps, ImageOps.exif_transpose(picture)
+        except OSError:
+            continue  # as the server does with an image that it cannot read
 
 
 def _draw_panels(sheet: _Sheet, recognition: Recognition) -> None:

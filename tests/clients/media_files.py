@@ -35,25 +35,30 @@ def samples_of(data: bytes) -> np.ndarray:
 
 
 def film(
-    seconds: float, fps: int = 5, key_seconds: float = 8, sound: np.ndarray | None = None
+    seconds: float,
+    fps: int = 5,
+    key_seconds: float = 8,
+    sound: np.ndarray | None = None,
+    container: str = "mp4",
+    options: dict[str, str] | None = None,
 ) -> bytes:
     """Encode a small film whose every picture differs, and int16 [samples, 1] at 8 kHz."""
     file = io.BytesIO()
-    with av.open(file, "w", format="mp4") as container:
-        video = container.add_stream("libx264", rate=fps)
+    with av.open(file, "w", format=container, options=options or {}) as output:
+        video = output.add_stream("libx264", rate=fps)
         video.width, video.height, video.pix_fmt = 64, 48, "yuv420p"
         interval = str(round(key_seconds * fps))
         video.options = {"preset": "ultrafast", "g": interval, "bf": "2", "sc_threshold": "0"}
-        audio = container.add_stream("aac", rate=8000, layout="mono") if sound is not None else None
+        audio = output.add_stream("aac", rate=8000, layout="mono") if sound is not None else None
         for index in range(round(seconds * fps)):
             picture = np.full((48, 64, 3), index % 251, np.uint8)
-            container.mux(video.encode(av.VideoFrame.from_ndarray(picture, "rgb24")))
-        container.mux(video.encode())
+            output.mux(video.encode(av.VideoFrame.from_ndarray(picture, "rgb24")))
+        output.mux(video.encode())
         if audio is not None:
             block = av.AudioFrame.from_ndarray(sound.T.astype(np.float32) / 32768, "fltp", "mono")
             block.sample_rate, block.pts, block.time_base = 8000, 0, Fraction(1, 8000)
-            container.mux(audio.encode(block))
-            container.mux(audio.encode())
+            output.mux(audio.encode(block))
+            output.mux(audio.encode())
     return file.getvalue()
 
 

@@ -102,3 +102,27 @@ def test_a_modality_that_ends_early_is_absent_later():
 def test_a_missing_file_is_named(name, tmp_path):
     with pytest.raises(UnreadableFileError, match=rf"{name}: cannot read .*nowhere"):
         list(cut(Media(**{name: tmp_path / "nowhere"})))
+
+
+def test_a_long_film_given_as_sound_must_have_some():
+    with pytest.raises(UnreadableFileError, match="audio: expected sound, found none"):
+        list(cut(Media(audio=film(70))))
+
+
+def test_long_sound_given_as_film_must_have_pictures():
+    with pytest.raises(UnreadableFileError, match="video: expected pictures, found none"):
+        list(cut(Media(video=wav(noise(70)))))
+
+
+def test_a_film_cut_short_by_accident_is_sent_as_far_as_it_goes():
+    whole = film(130, container="matroska")
+    chunks = list(cut(Media(video=whole[: len(whole) * 3 // 4])))
+    joined = [picture for chunk in chunks for picture in pictures_of(chunk.film)]
+    assert len(joined) > 400
+    whole_before_the_break = pictures_of(whole)[:400]
+    np.testing.assert_array_equal(np.stack(joined[:400]), np.stack(whole_before_the_break))
+
+
+def test_a_live_recording_without_a_declared_length_is_cut():
+    chunks = list(cut(Media(video=film(70, container="matroska", options={"live": "1"}))))
+    assert len(chunks) == 2
