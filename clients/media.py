@@ -26,9 +26,15 @@ class Media:
     """
 
     text: str | None = None
-    audio: bytes | Path | None = None
-    video: bytes | Path | Sequence[bytes] | None = None
+    audio: bytes | str | Path | None = None
+    video: bytes | str | Path | Sequence[bytes] | None = None
     fps: float = 10.0
+
+    def __post_init__(self) -> None:
+        """Take strings for what they mean: paths."""
+        for name in ("audio", "video"):
+            if isinstance(source := getattr(self, name), str):
+                object.__setattr__(self, name, Path(source))
 
     @property
     def film(self) -> bytes | Path | None:

@@ -28,6 +28,8 @@ from clients.protocol import (
 )
 from clients.retry import Attempts, Backoff
 
+#: Where Triton serves gRPC unless told otherwise.
+DEFAULT_URL = "127.0.0.1:8001"
 #: gRPC waits a second and more before it connects again, and refuses meanwhile: a retry of ours
 #: would find nothing tried.
 CHANNEL_ARGUMENTS = (
@@ -79,7 +81,7 @@ class Connection:
         token: Sent as `authorization: Bearer <token>`; use it with `tls`.
     """
 
-    url: str = "127.0.0.1:8001"
+    url: str = DEFAULT_URL
     timeout: float = 60.0
     backoff: Backoff = field(default_factory=Backoff)
     tls: Tls | None = None
@@ -119,16 +121,16 @@ class Recogniser:
     All methods raise the errors of `clients.errors`.
     """
 
-    def __init__(self, connection: Connection | None = None) -> None:
+    def __init__(self, connection: Connection | str = DEFAULT_URL) -> None:
         """Prepare a connection; nothing is sent yet.
 
         Args:
-            connection: Where and how; by default a server on this machine, in the clear.
+            connection: Where and how; host:port alone means in the clear.
 
         Raises:
             UnreadableFileError: A certificate or key cannot be read.
         """
-        self._connection = connection or Connection()
+        self._connection = _connection(connection)
         self._client = InferenceServerClient(**self._connection.client_arguments())
 
     def __enter__(self) -> Recogniser:
@@ -190,13 +192,13 @@ class AsyncRecogniser:
     All methods raise the errors of `clients.errors`. Cancelling a call cancels its request.
     """
 
-    def __init__(self, connection: Connection | None = None) -> None:
+    def __init__(self, connection: Connection | str = DEFAULT_URL) -> None:
         """Keep the settings; the connection belongs to the event loop that enters.
 
         Args:
-            connection: Where and how; by default a server on this machine, in the clear.
+            connection: Where and how; host:port alone means in the clear.
         """
-        self._connection = connection or Connection()
+        self._connection = _connection(connection)
         self._client: AsyncInferenceServerClient | None = None
 
     async def __aenter__(self) -> AsyncRecogniser:
@@ -240,3 +242,7 @@ class AsyncRecogniser:
             except InferenceServerException as error:
                 pause = self._connection.pause_after(error, call, attempts)
             await asyncio.sleep(pause)
+
+
+def _connection(connection: Connection | str) -> Connection:
+    return Connection(connection) if isinstance(connection, str) else connection

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 
 from clients.errors import UnreadableFileError
@@ -17,6 +19,10 @@ def test_a_folder_is_frames_and_no_film(tmp_path):
     media = Media(video=tmp_path)
     assert media.film is None
     assert media.frames() == [tmp_path / "1.jpg"]
+
+
+def test_a_string_is_a_path():
+    assert Media(video="clip.mp4") == Media(video=Path("clip.mp4"))
 
 
 def test_a_folder_without_images_is_refused(tmp_path):

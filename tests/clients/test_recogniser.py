@@ -62,6 +62,10 @@ def test_an_answer_comes_whole(recognise, fake, connection):
     assert fake.asked_outputs(0) == {"RESULT"}
 
 
+def test_an_address_alone_is_connection_enough(recognise, fake):
+    assert recognise(fake.grpc, HELLO).document == DOCUMENT
+
+
 def test_features_and_context_come_when_asked_for(recognise, connection):
     answer = recognise(connection, HELLO, features=("video", "text"), context=True)
     assert set(answer.features) == {"text", "video"}
