@@ -140,8 +140,8 @@ def check_ports(endpoints: Iterable[Endpoint]) -> None:
                     else f"cannot be used: {error}"
                 )
                 raise PortTakenError(
-                    f"port {endpoint.port} on {endpoint.address} ({endpoint.flag}, {endpoint.name}) "
-                    f"{cause}"
+                    f"{endpoint.name} port {endpoint.port} on {endpoint.address} {cause}: "
+                    f"choose another with {endpoint.flag}"
                 ) from None
 
 

@@ -1,0 +1,95 @@
+"""Serve the model repositories: `python -m server [any flag of tritonserver]`.
+
+Without flags it serves this project's two repositories on 127.0.0.1 (HTTP 8000, gRPC 8001,
+metrics 8002). It prints a line that begins with `ready:` whenever the server is known to answer.
+SIGINT and SIGTERM finish the requests in flight; a second one does not wait for them.
+
+Own flag: --admin-key=KEY, which the endpoints for loading models, shared memory, traces and log
+settings ask for in the header `admin-key` (on gRPC `triton-grpc-protocol-admin-key`); random unless
+given.
+
+Exit codes: 0 stopped by a signal, 1 the server failed, 2 it could not be started as asked.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import sys
+
+from server.errors import LauncherError
+from server.flags import Settings, parse_settings
+from server.launch import Launch, open_launch, reap_dead_launches
+from server.runtime import (
+    Runtime,
+    build_backends,
+    check_ports,
+    find_runtime,
+    server_environment,
+)
+from server.supervisor import Supervisor
+
+logger = logging.getLogger("server")
+
+
+def main(argv: list[str]) -> int:
+    """Serve until a signal stops it.
+
+    Returns:
+        The exit code.
+    """
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.INFO)
+    try:
+        runtime = find_runtime()
+        if "--help" in argv:
+            _show_help(runtime)
+        settings = parse_settings(argv)
+        for launch in reap_dead_launches():
+            logger.warning("removed what an earlier launch had left behind (%s)", launch.name)
+        check_ports(settings.endpoints)
+        with open_launch() as launch:
+            asyncio.run(_supervise(settings, runtime, launch))
+    except LauncherError as error:
+        sys.stderr.write(f"error: {error}\n")
+        return error.exit_code
+    return 0
+
+
+async def _supervise(settings: Settings, runtime: Runtime, launch: Launch) -> None:
+    supervisor = Supervisor(
+        settings,
+        _command(settings, runtime, launch),
+        server_environment(runtime),
+        launch,
+        on_serving=lambda: _say_ready(settings),
+    )
+    await supervisor.run()
+
+
+def _command(settings: Settings, runtime: Runtime, launch: Launch) -> list[str]:
+    command = [
+        str(runtime.server),
+        f"--cache-directory={runtime.caches}",
+        *settings.arguments,
+        f"--backend-config=python,shm-region-prefix-name={launch.region_prefix}",
+    ]
+    if settings.own_backends:
+        command.append(f"--backend-directory={build_backends(runtime, launch.folder)}")
+    return command
+
+
+def _say_ready(settings: Settings) -> None:
+    places = (f"{endpoint.name.lower()} {endpoint.url}" for endpoint in settings.endpoints)
+    sys.stdout.write(f"ready: {' '.join(places)}\n")
+    sys.stdout.flush()
+
+
+def _show_help(runtime: Runtime) -> None:
+    sys.stdout.write(f"{__doc__}\nThe flags of tritonserver:\n\n")
+    sys.stdout.flush()
+    os.execve(runtime.server, [str(runtime.server), "--help"], server_environment(runtime))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
