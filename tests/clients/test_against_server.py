@@ -27,7 +27,7 @@ EVERYTHING = Media(
 
 @pytest.fixture(scope="module")
 def recogniser(triton):
-    with Recogniser(Connection(triton.grpc)) as client:
+    with Recogniser(Connection(triton.grpc_url)) as client:
         yield client
 
 
@@ -41,7 +41,7 @@ def test_the_demo_clip_is_recognised_from_all_three_modalities(recogniser):
 
 def test_both_clients_get_the_same_answer(triton, recogniser):
     async def recognise():
-        async with AsyncRecogniser(Connection(triton.grpc)) as client:
+        async with AsyncRecogniser(Connection(triton.grpc_url)) as client:
             return await client.recognise(EVERYTHING)
 
     assert asyncio.run(recognise()).document == recogniser.recognise(EVERYTHING).document
@@ -94,7 +94,7 @@ def test_a_broken_film_costs_only_its_own_modality(recogniser):
 def test_the_command_prints_saves_and_draws(triton, tmp_path, capsys):
     media = ["--input_text", EVERYTHING.text, "--input_video", str(EVERYTHING.video)]
     wanted = ["--save-features", str(tmp_path), "--draw", str(tmp_path / "answer.png")]
-    assert main(["--url", triton.grpc, *media, *wanted, "--full", "--strict"]) == 0
+    assert main(["--url", triton.grpc_url, *media, *wanted, "--full", "--strict"]) == 0
     (line,) = capsys.readouterr().out.splitlines()
     shapes = json.loads(line)["features"]
     for name in MODALITIES:
