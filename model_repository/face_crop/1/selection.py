@@ -360,12 +360,22 @@ def cut_face(picture: Picture, face: Face) -> Picture:
     """Cut out a face: the square of its box's longer side around the centre, without a margin.
 
     That is as FER2013's and UTKFace's pictures are cut: MTCNN's boxes in them measure 1.06 and
-    1.08 of their side (medians). What lies outside the picture repeats its edge.
+    1.08 of their side (medians). A square that leaves the picture is moved inside; one that is
+    larger than the picture repeats its edges.
     """
     side = side_of(face)
-    x, y = centre_of(face)
-    corner = (x - side / 2, y - side / 2)
-    return cut_square(picture, corner, side, CROP_SIDE, cv2.BORDER_REPLICATE)
+    corner = [
+        moved_inside(middle - side / 2, side, limit)
+        for middle, limit in zip(centre_of(face), (picture.shape[1], picture.shape[0]), strict=True)
+    ]
+    return cut_square(picture, (corner[0], corner[1]), side, CROP_SIDE, cv2.BORDER_REPLICATE)
+
+
+def moved_inside(start: float, length: float, limit: float) -> float:
+    """Move a stretch into 0..limit, or centre it there if it is longer."""
+    if length > limit:
+        return (limit - length) / 2
+    return min(max(start, 0), limit - length)
 
 
 def judging_order(frames: int, needed: int) -> list[int]:

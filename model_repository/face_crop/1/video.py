@@ -29,9 +29,11 @@ DEFAULT_FPS = 10.0
 #: The rate assumed for frames without timestamps in a stream that declares no usable rate.
 FALLBACK_FPS = 25
 IMAGE_FORMATS = ("JPEG", "PNG", "WEBP", "BMP")
-#: The whitelist names no protocol that exists: a playlist may not open files or addresses. A
-#: decoder or prober refuses larger pictures itself, before it allocates them.
-FFMPEG_OPTIONS = {"protocol_whitelist": "none", "max_pixels": str(LIMITS.pixels)}
+#: Decoders refuse larger pictures themselves, before they allocate them.
+DECODER_OPTIONS = {"max_pixels": str(LIMITS.pixels)}
+#: The whitelist names no protocol that exists: a playlist may not open files or addresses. The
+#: decoders' options are here too because FFmpeg decodes some pictures while it probes.
+CONTAINER_OPTIONS = {"protocol_whitelist": "none", **DECODER_OPTIONS}
 
 
 class Frame(NamedTuple):
@@ -180,7 +182,7 @@ class VideoClip:
 
     def _open(self) -> av.container.InputContainer:
         try:
-            return av.open(io.BytesIO(self._data), options=FFMPEG_OPTIONS)
+            return av.open(io.BytesIO(self._data), options=CONTAINER_OPTIONS)
         except (av.FFmpegError, ValueError) as error:
             message = f"VIDEO is no container that FFmpeg can read: {cause_of(error)}"
             raise refusal(message) from error
@@ -190,6 +192,7 @@ class VideoClip:
         with self._open() as container:
             stream = picture_stream(container)
             stream.codec_context.thread_count = 1
+            stream.codec_context.options = DECODER_OPTIONS
             clock = FrameClock(frame_interval(stream))
             budget = RateBudget()
             damage: list[Exception] = []
@@ -200,7 +203,7 @@ class VideoClip:
                 budget.spend(time)
                 yield Frame(float(time), partial(upright_pixels, frame))
             if not budget.frames:
-                cause = cause_of(damage[0]) if damage else "the stream is empty"
+                cause = cause_of_no_frame(stream, damage)
                 raise refusal(f"VIDEO has no frame that can be decoded: {cause}")
 
 
@@ -354,6 +357,13 @@ def upright_pixels(frame: av.VideoFrame) -> Picture:
     pixels = frame.to_ndarray(format="rgb24")
     quarter_turns = round(frame.rotation / 90)
     return np.ascontiguousarray(np.rot90(pixels, quarter_turns))
+
+
+def cause_of_no_frame(stream: av.VideoStream, damage: list[Exception]) -> str:
+    """Word why a stream gave no frame; its size is unknown where the prober refused it."""
+    if not stream.codec_context.width:
+        return f"they have no readable size or more than {LIMITS.pixels} pixels"
+    return cause_of(damage[0]) if damage else "the stream is empty"
 
 
 def cause_of(error: Exception) -> str:

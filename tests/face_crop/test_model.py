@@ -1,0 +1,93 @@
+"""The thin layer that Triton calls."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from dataclasses import dataclass
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from contract import VideoStatus
+from google.protobuf import text_format
+from tritonclient.grpc import model_config_pb2
+
+from tests.face_crop.scenes import encode, jpeg, person
+
+DTYPES = {"TYPE_UINT8": np.uint8, "TYPE_INT32": np.int32, "TYPE_FP32": np.float32}
+
+
+@dataclass
+class FakeTensor:
+    """Stands for `pb_utils.Tensor`."""
+
+    name: str
+    value: np.ndarray
+
+    def as_numpy(self) -> np.ndarray:
+        return self.value
+
+
+@pytest.fixture()
+def model(monkeypatch, model_folder):
+    fake = SimpleNamespace(
+        Tensor=FakeTensor,
+        InferenceResponse=lambda output_tensors: {t.name: t.value for t in output_tensors},
+        get_input_tensor_by_name=lambda request, name: (
+            FakeTensor(name, request[name]) if name in request else None
+        ),
+    )
+    monkeypatch.setitem(sys.modules, "triton_python_backend_utils", fake)
+    spec = importlib.util.spec_from_file_location("face_crop_model", model_folder / "1/model.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    model = module.TritonPythonModel()
+    model.initialize({})
+    return model
+
+
+def as_video(data: bytes) -> dict[str, np.ndarray]:
+    return {"VIDEO": np.frombuffer(data, np.uint8)}
+
+
+def as_frames(images: list[bytes], fps: float) -> dict[str, np.ndarray]:
+    return {"FRAMES": np.array(images, object), "FPS": np.array([fps], np.float32)}
+
+
+def test_the_answers_are_the_outputs_of_the_configuration(model, model_folder):
+    config = text_format.Parse(
+        (model_folder / "config.pbtxt").read_text(), model_config_pb2.ModelConfig()
+    )
+    for request in (as_video(encode([person()] * 10)), {}, as_video(b"broken")):
+        (response,) = model.execute([request])
+        assert list(response) == [output.name for output in config.output]
+        for output in config.output:
+            value = response[output.name]
+            kind = model_config_pb2.DataType.Name(output.data_type)
+            assert value.dtype == DTYPES.get(kind, object)
+            assert len(value.shape) == len(output.dims) and value.size
+            assert all(d in (-1, n) for d, n in zip(output.dims, value.shape, strict=True))
+
+
+def test_a_broken_request_leaves_its_neighbours_alone(model):
+    requests = [
+        as_video(encode([person()] * 10)),
+        as_video(b"broken"),
+        as_frames([jpeg(person())] * 5, 5.0),
+        {},
+    ]
+    responses = model.execute(requests)
+    assert [response["ERROR_CODE"].item() for response in responses] == [0, 1, 0, 0]
+    assert [response["COUNT"].item() for response in responses] == [4, 0, 2, 0]
+
+
+def test_a_fault_of_the_model_itself_is_a_code_too(model, monkeypatch):
+    def fail(picture: np.ndarray) -> None:
+        raise RuntimeError("out of memory")
+
+    monkeypatch.setattr(model._detector, "detect", fail)
+    (response,) = model.execute([as_video(encode([person()]))])
+    assert response["ERROR_CODE"].item() == VideoStatus.UNKNOWN
+    assert b"memory" not in response["MESSAGE"][0]
+    assert response["MESSAGE"][1].decode()

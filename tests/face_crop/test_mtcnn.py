@@ -1,0 +1,79 @@
+"""Detection, and the committed networks against the ones they came from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import onnxruntime
+import pytest
+from mtcnn import suppress_overlaps
+
+from tests.face_crop.scenes import hang, portrait, wall
+
+PARITY = Path(__file__).parents[2] / "export" / "parity" / "mtcnn.npz"
+#: Where the portrait's face is: hairline to chin, read off the picture.
+FACE = (85, 60, 170, 175)
+
+
+def overlap(box, other) -> float:
+    """Measure intersection over union."""
+    low, high = np.maximum(box[:2], other[:2]), np.minimum(box[2:], other[2:])
+    shared = np.prod(np.clip(high - low, 0, None))
+    areas = [(b[2] - b[0]) * (b[3] - b[1]) for b in (box, other)]
+    return shared / (sum(areas) - shared)
+
+
+@pytest.mark.parametrize("name", ["pnet", "rnet", "onet"])
+def test_a_network_gives_what_its_source_gave(name, model_folder):
+    session = onnxruntime.InferenceSession(model_folder / "1" / f"{name}.onnx")
+    with np.load(PARITY) as fixture:
+        outputs = session.run(["probability", "offsets"], {"pixels": fixture[f"{name}_pixels"]})
+        for output, key in zip(outputs, ("probability", "offsets"), strict=True):
+            np.testing.assert_allclose(output, fixture[f"{name}_{key}"], atol=1e-4)
+
+
+def test_a_real_face_is_found_where_it_is(detector):
+    (face,) = detector.detect(portrait())
+    assert face.score > 0.999
+    assert overlap(np.array(face.box), np.array(FACE)) > 0.8
+
+
+@pytest.mark.parametrize("scale", [0.5, 2, 6])
+def test_boxes_are_in_the_pictures_own_pixels(scale, detector):
+    picture = cv2.resize(portrait(), None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    (face,) = detector.detect(picture)
+    assert overlap(np.array(face.box) / scale, np.array(FACE)) > 0.75
+
+
+def test_every_face_is_found(detector):
+    faces = detector.detect(hang(hang(wall(), 0, 20, 160), 170, 60, 140))
+    assert sorted(face.box[0] > 160 for face in faces) == [False, True]
+
+
+def test_a_face_that_is_cut_off_has_a_box_that_leaves_the_picture(detector):
+    (face,) = detector.detect(hang(wall(), -75, 20, 200))
+    assert face.box[0] < 0
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (5, 300), (12, 12), (13, 2000)])
+def test_pictures_too_small_for_a_face_have_none(shape, detector):
+    assert detector.detect(np.full((*shape, 3), 127, np.uint8)) == []
+
+
+def test_an_empty_scene_has_no_face(detector):
+    assert detector.detect(wall()) == []
+
+
+def test_of_overlapping_boxes_the_most_probable_stays():
+    boxes = np.array([[0, 0, 10, 10], [1, 0, 11, 10], [50, 50, 60, 60]], np.float32)
+    scores = np.array([0.8, 0.9, 0.7], np.float32)
+    assert suppress_overlaps(boxes, scores, 0.5).tolist() == [1, 2]
+
+
+def test_a_box_inside_another_is_dropped_when_overlap_is_measured_by_the_smaller():
+    boxes = np.array([[0, 0, 20, 20], [5, 5, 10, 10]], np.float32)
+    scores = np.array([0.9, 0.8], np.float32)
+    assert suppress_overlaps(boxes, scores, 0.7).tolist() == [0, 1]
+    assert suppress_overlaps(boxes, scores, 0.7, of_smaller=True).tolist() == [0]
