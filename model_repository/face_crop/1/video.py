@@ -191,7 +191,7 @@ class VideoClip:
         """Decode every frame that can be decoded, in presentation order."""
         with self._open() as container:
             stream = picture_stream(container)
-            stream.codec_context.thread_count = 1
+            stream.codec_context.thread_count = 1  # instances are the parallelism
             stream.codec_context.options = DECODER_OPTIONS
             clock = FrameClock(frame_interval(stream))
             budget = RateBudget()
@@ -354,7 +354,10 @@ def decode(
 
 def upright_pixels(frame: av.VideoFrame) -> Picture:
     """Convert a frame to RGB [height, width, 3], turned as its container says it was held."""
-    pixels = frame.to_ndarray(format="rgb24")
+    try:
+        pixels = frame.to_ndarray(format="rgb24")
+    except (av.FFmpegError, ValueError) as error:
+        raise refusal(f"VIDEO has a frame that is no picture: {cause_of(error)}") from error
     quarter_turns = round(frame.rotation / 90)
     return np.ascontiguousarray(np.rot90(pixels, quarter_turns))
 
