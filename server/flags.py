@@ -204,11 +204,7 @@ def _restriction_keys(flags: Iterable[Flag], name: str, prefix: str) -> dict[str
 
 
 def _check_repositories(flags: Iterable[Flag]) -> None:
-    for name, value in flags:
+    for repository in (value or "" for name, value in flags if name == "model-repository"):
         # Triton also takes s3://, gs:// and as:// addresses, which are its own to judge.
-        if (
-            name == "model-repository"
-            and "://" not in (value or "")
-            and not Path(value or "").is_dir()
-        ):
-            raise MissingRepositoryError(f"the model repository {value} is not a folder")
+        if "://" not in repository and not Path(repository).is_dir():
+            raise MissingRepositoryError(f"the model repository {repository!r} is no folder")

@@ -17,7 +17,6 @@ from server.process import dying_with_parent
 from server.runtime import ROOT
 
 
-
 @dataclass(frozen=True)
 class RunningServer:
     """A launcher in a process of its own, with its server.

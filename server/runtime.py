@@ -133,6 +133,7 @@ def check_ports(endpoints: Iterable[Endpoint]) -> None:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
                 listener.bind((endpoint.address, endpoint.port))
+                listener.listen()
             except (OSError, OverflowError) as error:
                 cause = (
                     "is taken"

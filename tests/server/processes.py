@@ -1,0 +1,68 @@
+"""Look at a running server's processes from outside."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from server import RunningServer
+
+SHARED_MEMORY = Path("/dev/shm")
+
+
+@dataclass(frozen=True)
+class Process:
+    pid: int
+    arguments: list[str]
+
+    @property
+    def model(self) -> str:
+        return Path(self.arguments[1]).parts[-3]
+
+
+def triton_of(server: RunningServer) -> Process:
+    (child,) = _children(server.process.pid)
+    return child
+
+
+def stubs_of(server: RunningServer) -> list[Process]:
+    return _children(triton_of(server).pid)
+
+
+def launch_name(server: RunningServer) -> str:
+    """Return the prefix of everything that the launch leaves on the machine."""
+    return "-".join(stubs_of(server)[0].arguments[2].split("-")[:2])
+
+
+def kill(process: Process) -> None:
+    """Kill a process and wait until it is gone."""
+    os.kill(process.pid, signal.SIGKILL)
+    wait_for_end(process)
+
+
+def wait_for_end(process: Process) -> None:
+    with suppress(ProcessLookupError):
+        handle = os.pidfd_open(process.pid)
+        select.select([handle], [], [])
+        os.close(handle)
+
+
+def is_alive(process: Process) -> bool:
+    try:
+        return Path(f"/proc/{process.pid}/cmdline").read_text().split("\0") == process.arguments
+    except OSError:
+        return False
+
+
+def _children(pid: int) -> list[Process]:
+    pids = [
+        int(child)
+        for task in Path(f"/proc/{pid}/task").iterdir()
+        for child in (task / "children").read_text().split()
+    ]
+    lines = [(child, Path(f"/proc/{child}/cmdline").read_text()) for child in pids]
+    return [Process(child, line.split("\0")) for child, line in lines if line]
