@@ -182,7 +182,9 @@ class VideoClip:
 
     def _open(self) -> av.container.InputContainer:
         try:
-            return av.open(io.BytesIO(self._data), options=CONTAINER_OPTIONS)
+            return av.open(
+                io.BytesIO(self._data), options=CONTAINER_OPTIONS, metadata_errors="ignore"
+            )
         except (av.FFmpegError, ValueError) as error:
             message = f"VIDEO is no container that FFmpeg can read: {cause_of(error)}"
             raise refusal(message) from error
