@@ -101,7 +101,7 @@ def kinds(clip: bytes) -> list[Kind]:
         Kind("a wav of 0.1 s", {"AUDIO": file(wav(noise(0.1)))}, "AUDIO holds 0.10 s"),
         Kind("a wav of 61 s", {"AUDIO": file(wav(noise(61)))}, "at most 60 s"),
         Kind("a video of no bytes", {"VIDEO": file(b"")}, "VIDEO"),
-        Kind("random bytes as video", {"VIDEO": file(RANDOM)}, "VIDEO could not be"),
+        Kind("random bytes as video", {"VIDEO": file(RANDOM)}, "VIDEO is no container"),
         Kind("a truncated video", {"VIDEO": file(clip[:2_000])}, "VIDEO"),
         Kind(
             "sound as video",
@@ -137,7 +137,7 @@ def kinds(clip: bytes) -> list[Kind]:
         Kind(
             "a good sentence with random bytes as video",
             {"TEXT": text(SENTENCE), "VIDEO": file(RANDOM)},
-            "VIDEO could not be",
+            "VIDEO is no container",
             failed="video",
         ),
         Kind(

@@ -21,7 +21,7 @@ def film(pictures: list[np.ndarray], fps: int = 10) -> bytes:
     """Encode RGB frames as a silent H.264 video."""
     target = io.BytesIO()
     with av.open(target, "w", format="mp4") as output:
-        stream = output.add_stream("libx264", rate=fps, options={"preset": "ultrafast"})
+        stream = output.add_stream("libx264", rate=fps, options={"preset": "ultrafast", "crf": "8"})
         stream.height, stream.width = pictures[0].shape[:2]
         stream.pix_fmt = "yuv420p"
         for picture in pictures:

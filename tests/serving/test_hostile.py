@@ -79,4 +79,4 @@ def test_good_requests_are_right_amid_a_storm_of_bad_ones(triton, clip):
 
 def server_processes(triton) -> set[int]:
     """Return the server's process and all its stubs; none may die of bad input."""
-    return {child.pid for child in psutil.Process(triton.pid).children(recursive=True)}
+    return {child.pid for child in psutil.Process(triton.process.pid).children(recursive=True)}

@@ -24,7 +24,7 @@ class Grpc:
     """A gRPC connection."""
 
     def __init__(self, server) -> None:
-        self._client = grpcclient.InferenceServerClient(server.grpc)
+        self._client = grpcclient.InferenceServerClient(server.grpc_url)
 
     def infer(self, model: str, inputs: Inputs, outputs: tuple[str, ...]) -> dict[str, np.ndarray]:
         answer = self._client.infer(
@@ -42,7 +42,7 @@ class Http:
     """An HTTP connection."""
 
     def __init__(self, server) -> None:
-        self._client = httpclient.InferenceServerClient(server.http, network_timeout=TIMEOUT_S)
+        self._client = httpclient.InferenceServerClient(server.http_url, network_timeout=TIMEOUT_S)
 
     def infer(self, model: str, inputs: Inputs, outputs: tuple[str, ...]) -> dict[str, np.ndarray]:
         answer = self._client.infer(
