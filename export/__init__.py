@@ -1,0 +1,1 @@
+"""Weights to `model.onnx`, each checked against the network it came from."""

@@ -1,0 +1,42 @@
+"""The exporter refuses files that answer differently from their network."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx
+import pytest
+
+torch = pytest.importorskip("torch", reason="exporting needs PyTorch (requirements/export.txt)")
+
+from export.onnx_file import ParityError, Served, _check, export  # noqa: E402
+
+
+def served(half: bool = False) -> Served:
+    torch.manual_seed(0)
+    module = torch.nn.Sequential(torch.nn.Linear(300, 300), torch.nn.Tanh())
+    axes = {"IN": {0: "batch"}, "OUT": {0: "batch"}}
+    return Served(module, ["IN"], ["OUT"], axes, [(torch.rand(n, 300),) for n in (2, 1, 5)], half)
+
+
+def test_a_network_is_written_with_its_names_and_free_batch(tmp_path):
+    export("tiny", served(), tmp_path / "model.onnx")
+    graph = onnx.load(tmp_path / "model.onnx").graph
+    assert [tensor.name for tensor in (*graph.input, *graph.output)] == ["IN", "OUT"]
+    assert graph.input[0].type.tensor_type.shape.dim[0].dim_param == "batch"
+
+
+def test_half_storage_halves_the_file_and_keeps_the_answers(tmp_path):
+    export("tiny", served(), tmp_path / "whole.onnx")
+    export("tiny", served(half=True), tmp_path / "half.onnx")
+    whole, half = ((tmp_path / f"{name}.onnx").stat().st_size for name in ("whole", "half"))
+    assert half < 0.6 * whole
+
+
+def test_a_differing_output_is_named():
+    with pytest.raises(ParityError, match=r"tiny: OUT differs by 1\.0e-01"):
+        _check("tiny", "OUT", np.full(3, 0.1), np.zeros(3))
+
+
+def test_an_output_that_is_not_a_number_is_refused():
+    with pytest.raises(ParityError, match="OUT"):
+        _check("tiny", "OUT", np.array([np.nan]), np.zeros(1))

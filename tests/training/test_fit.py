@@ -1,0 +1,61 @@
+"""Training learns, and an interrupted training ends where an uninterrupted one does."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import replace
+
+import pytest
+
+torch = pytest.importorskip("torch", reason="training needs PyTorch (requirements/export.txt)")
+
+from training.fit import Schedule, fit, trained  # noqa: E402
+
+SCHEDULE = Schedule(epochs=4, batch=16, rate=0.05, decay=0.0)
+
+
+class InterruptionError(Exception):
+    pass
+
+
+def train(folder, stop_after=None, schedule=SCHEDULE):
+    torch.manual_seed(0)
+    network = torch.nn.Linear(3, 1)
+    inputs = torch.randn(64, 3)
+    targets = inputs.sum(1, keepdim=True)
+    finished = []
+
+    def loss(indices):
+        if stop_after is not None and len(finished) == stop_after:
+            raise InterruptionError
+        return (network(inputs[indices]) - targets[indices]).square().mean()
+
+    def evaluate():
+        finished.append(1)
+        return {"error": float((network(inputs) - targets).square().mean())}
+
+    fit(network, 64, loss, evaluate, schedule, folder)
+    return network
+
+
+def test_the_error_falls_and_is_logged(tmp_path):
+    train(tmp_path)
+    with (tmp_path / "log.csv").open(encoding="utf-8") as file:
+        errors = [float(row["error"]) for row in csv.DictReader(file)]
+    assert len(errors) == 4
+    assert errors[-1] < errors[0]
+
+
+@pytest.mark.parametrize("optimiser", ["sgd", "adamw"])
+def test_a_resumed_training_equals_an_uninterrupted_one(tmp_path, optimiser):
+    schedule = replace(SCHEDULE, optimiser=optimiser)
+    whole = train(tmp_path / "whole", schedule=schedule)
+    with pytest.raises(InterruptionError):
+        train(tmp_path / "parts", stop_after=2, schedule=schedule)
+    resumed = train(tmp_path / "parts", schedule=schedule)
+    torch.testing.assert_close(resumed.weight, whole.weight, rtol=0, atol=0)
+
+
+def test_a_network_that_was_never_trained_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match="train the network first"):
+        trained(torch.nn.Linear(1, 1), tmp_path)

@@ -1,0 +1,92 @@
+"""The networks' promises, on untrained weights."""
+
+from __future__ import annotations
+
+import pytest
+
+torch = pytest.importorskip("torch", reason="networks need PyTorch (requirements/export.txt)")
+
+from export.networks import fusion_trial  # noqa: E402
+from training.face import augment  # noqa: E402
+from training.networks.attention import masked_weights  # noqa: E402
+from training.networks.face import EmotionNet, Shrink, area_matrix  # noqa: E402
+from training.networks.fusion import FusionNet, ServedFusion  # noqa: E402
+from training.networks.speech import Encoder, Heads  # noqa: E402
+from training.networks.text import TextNet  # noqa: E402
+
+
+@pytest.fixture(autouse=True)
+def _seed():
+    torch.manual_seed(0)
+
+
+@pytest.mark.parametrize(("source", "target"), [(4, 2), (224, 48), (5, 3)])
+def test_shrinking_keeps_the_mean(source, target):
+    matrix = area_matrix(source, target)
+    torch.testing.assert_close(matrix.sum(1), torch.ones(target))
+    torch.testing.assert_close(matrix.sum(0), torch.full((source,), target / source))
+
+
+def test_a_grey_crop_shrinks_to_its_own_grey():
+    faces = Shrink()(torch.full((1, 224, 224, 3), 90, dtype=torch.uint8))
+    torch.testing.assert_close(faces, torch.full((1, 1, 48, 48), 90.0))
+
+
+def test_lighting_hardly_changes_what_a_face_is_read_as():
+    network = EmotionNet((4, 4, 4, 4)).eval()
+    face = torch.rand(1, 1, 48, 48) * 200
+    bright, dim = network(face)[1], network(face * 0.5)[1]
+    torch.testing.assert_close(bright, dim, atol=0.15, rtol=0)
+
+
+def test_augmented_faces_stay_pictures():
+    faces = augment(torch.rand(8, 1, 48, 48) * 255)
+    assert faces.shape == (8, 1, 48, 48)
+    assert faces.isfinite().all() and faces.min() >= 0 and faces.max() <= 256
+
+
+def test_absent_rows_weigh_exactly_nothing():
+    present = torch.tensor([1.0, 1.0, 0.0])
+    weights = masked_weights(torch.tensor([0.3, -2.0, float("nan")]), present)
+    assert weights[2] == 0
+    assert weights.sum() == pytest.approx(1)
+    assert not masked_weights(torch.zeros(3), torch.zeros(3)).any()
+
+
+def test_fusion_starts_as_the_product_of_experts():
+    network = ServedFusion(FusionNet().eval())
+    tensors = fusion_trial(2, 1, 2, (1, 0, 2), seed=0)
+    emotion, _, _, weights = network(*tensors)
+    text, video = tensors[1][0], tensors[9]
+    product = text * video
+    torch.testing.assert_close(emotion, product / product.sum(), atol=1e-3, rtol=0)
+    torch.testing.assert_close(weights, torch.tensor([0.5, 0.0, 0.5]), atol=1e-3, rtol=0)
+
+
+def test_a_step_of_fusion_training_lowers_its_loss():
+    network = FusionNet()
+    tensors = fusion_trial(4, 3, 4, (1, 3, 4), seed=1)
+    served = ServedFusion(network).eval()
+    optimiser = torch.optim.SGD(network.parameters(), 0.05)
+    losses = []
+    for _ in range(5):
+        loss = -served(*tensors)[0][3].log()
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        losses.append(loss.item())
+    assert losses[-1] < losses[0]
+
+
+def test_padding_a_sentence_changes_nothing():
+    network = TextNet(buckets=50, width=8, heads=2).eval()
+    ids = torch.randint(1, 51, (1, 12))
+    padded = torch.nn.functional.pad(ids, (0, 20))
+    torch.testing.assert_close(network(ids), network(padded), atol=1e-6, rtol=0)
+
+
+def test_speech_heads_read_what_the_encoder_gives():
+    pooled = Encoder(layers=1)(torch.rand(2, 200, 80) - 5)
+    features, emotion, years, gender = Heads(layers=1)(pooled)
+    shapes = [tuple(output.shape) for output in (features, emotion, years, gender)]
+    assert shapes == [(2, 768), (2, 7), (2, 1), (2, 2)]

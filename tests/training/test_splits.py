@@ -1,0 +1,25 @@
+"""Nobody is on two sides of a split."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from training.splits import split_of, splits_by_rank, splits_of
+
+
+def test_a_name_always_falls_into_the_same_split():
+    assert split_of("한국어 문장", 0.1, 0.1) == split_of("한국어 문장", 0.1, 0.1)
+
+
+def test_the_shares_are_about_as_asked():
+    counts = Counter(splits_of((str(index) for index in range(5_000)), dev=0.2, test=0.1))
+    assert 0.17 < counts["dev"] / 5_000 < 0.23
+    assert 0.08 < counts["test"] / 5_000 < 0.12
+
+
+def test_each_group_of_speakers_is_found_in_every_split():
+    groups = {f"{gender}{index}": gender for gender in ("f", "m") for index in range(10)}
+    splits = splits_by_rank(groups)
+    for gender in ("f", "m"):
+        counts = Counter(split for name, split in splits.items() if groups[name] == gender)
+        assert counts == {"train": 6, "dev": 2, "test": 2}

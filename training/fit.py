@@ -1,0 +1,152 @@
+"""A seeded, resumable training loop that every network shares."""
+
+from __future__ import annotations
+
+import csv
+import logging
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import torch
+from torch import Tensor, nn
+from tqdm import tqdm
+
+Network = TypeVar("Network", bound=nn.Module)
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How long and how fast to train.
+
+    Attributes:
+        epochs: Passes over the data.
+        batch: Examples a step.
+        rate: The peak of the one-cycle learning rate.
+        decay: Weight decay.
+        optimiser: "sgd" (Nesterov momentum 0.9) or "adamw".
+        seed: Seeds the weights, the order and the augmentation.
+    """
+
+    epochs: int
+    batch: int
+    rate: float
+    decay: float
+    optimiser: str = "adamw"
+    seed: int = 0
+
+
+def _optimiser(network: nn.Module, schedule: Schedule) -> torch.optim.Optimizer:
+    weights = [weight for weight in network.parameters() if weight.requires_grad]
+    if schedule.optimiser == "sgd":
+        return torch.optim.SGD(
+            weights, schedule.rate, momentum=0.9, weight_decay=schedule.decay, nesterov=True
+        )
+    return torch.optim.AdamW(weights, schedule.rate, weight_decay=schedule.decay)
+
+
+def shuffled_batches(count: int, batch: int) -> Iterator[Tensor]:
+    """Yield the indices 0..count-1 in random order, `batch` at a time, without a short rest."""
+    order = torch.randperm(count)
+    for start in range(0, count - count % batch or count, batch):
+        yield order[start : start + batch]
+
+
+def fit(
+    network: nn.Module,
+    count: int,
+    loss: Callable[[Tensor], Tensor],
+    evaluate: Callable[[], dict[str, float]],
+    schedule: Schedule,
+    folder: Path,
+) -> None:
+    """Train `network` in place; continue from `folder/last.pt` when that exists.
+
+    Args:
+        network: Trained in place; left in evaluation mode with the last epoch's weights.
+        count: Number of training examples.
+        loss: Maps a batch of example indices [batch] to a scalar to minimise.
+        evaluate: Measures the network, in evaluation mode, after each epoch.
+        schedule: How long and how fast.
+        folder: Receives `last.pt` and `log.csv`.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    steps = max(1, count // schedule.batch)
+    optimiser = _optimiser(network, schedule)
+    cycle = torch.optim.lr_scheduler.OneCycleLR(
+        optimiser, schedule.rate, total_steps=steps * schedule.epochs + 1, pct_start=0.25
+    )
+    first = _resume(folder / "last.pt", network, optimiser, cycle)
+    for epoch in range(first, schedule.epochs):
+        # Seeding each epoch makes a resumed training equal to an uninterrupted one.
+        torch.manual_seed(schedule.seed * 1_000 + epoch)
+        network.train()
+        batches = shuffled_batches(count, schedule.batch)
+        total = 0.0
+        title = f"epoch {epoch + 1}/{schedule.epochs}"
+        # disable=None: no bar in a log file.
+        for indices in tqdm(batches, title, steps, leave=False, disable=None):
+            optimiser.zero_grad(set_to_none=True)
+            value = loss(indices)
+            value.backward()
+            nn.utils.clip_grad_norm_(network.parameters(), 5.0)
+            optimiser.step()
+            cycle.step()
+            total += value.item()
+        network.eval()
+        with torch.no_grad():
+            row = {"epoch": epoch + 1, "loss": total / steps, **evaluate()}
+        log.info(" ".join(f"{name} {value:.4g}" for name, value in row.items()))
+        _append(folder / "log.csv", row, fresh=epoch == 0)
+        state = {
+            "epoch": epoch + 1,
+            "network": network.state_dict(),
+            "optimiser": optimiser.state_dict(),
+            "cycle": cycle.state_dict(),
+        }
+        partial = folder / "last.pt.partial"
+        torch.save(state, partial)
+        partial.replace(folder / "last.pt")
+    network.eval()
+
+
+def trained(network: Network, folder: Path) -> Network:
+    """Load the last checkpoint of a training.
+
+    Raises:
+        FileNotFoundError: The network has not been trained yet.
+    """
+    path = folder / "last.pt"
+    if not path.exists():
+        raise FileNotFoundError(f"{path} is missing: train the network first")
+    network.load_state_dict(torch.load(path, weights_only=True)["network"])
+    return network.eval()
+
+
+def _resume(
+    path: Path,
+    network: nn.Module,
+    optimiser: torch.optim.Optimizer,
+    cycle: torch.optim.lr_scheduler.LRScheduler,
+) -> int:
+    """Restore everything from a checkpoint; return the number of finished epochs."""
+    if not path.exists():
+        return 0
+    state = torch.load(path, weights_only=True)
+    network.load_state_dict(state["network"])
+    optimiser.load_state_dict(state["optimiser"])
+    cycle.load_state_dict(state["cycle"])
+    log.info("continuing %s after epoch %d", path, state["epoch"])
+    return state["epoch"]
+
+
+def _append(path: Path, row: dict[str, float], fresh: bool) -> None:
+    """Add a row to a CSV log, with a heading when it begins."""
+    with path.open("w" if fresh else "a", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, list(row))
+        if fresh:
+            writer.writeheader()
+        writer.writerow(row)

@@ -1,0 +1,212 @@
+"""Fusion network: whichever modalities are present to one emotion, age and gender.
+
+Emotion is a weighted sum of evidence. Each modality brings its log posterior, corrected by a
+learned reading of its feature, times a reliability >= 0 that is learned from both. With all
+reliabilities 1 and no correction this is the product of experts, which is right when modalities
+err independently; training departs from there.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F  # noqa: N812 - the field's name for it
+from torch import Tensor, nn
+
+from training.contract import EMOTIONS, GENDER_CODES, SPEECH_FEATURE, TEXT_FEATURE, VIDEO_FEATURE
+from training.networks.attention import masked_weights, rows_present
+
+#: Posteriors are kept this far from 0 before their logarithm is taken.
+_SMALLEST = 1e-4
+#: softplus of this is 1.
+_UNIT = 0.5413
+
+
+class Clip(NamedTuple):
+    """A batch of B clips as the fusion network takes it; T, N and A are padded rows.
+
+    Field by field the served tensors in lower case, with a batch axis in front; counts are [B].
+    """
+
+    text_features: Tensor
+    text_emotion: Tensor
+    text_count: Tensor
+    speech_features: Tensor
+    speech_emotion: Tensor
+    speech_age: Tensor
+    speech_gender: Tensor
+    speech_count: Tensor
+    video_features: Tensor
+    video_emotion: Tensor
+    video_age: Tensor
+    video_gender: Tensor
+    video_count: Tensor
+
+
+def mean_present(rows: Tensor, present: Tensor) -> Tensor:
+    """Average the present rows of [B,T,D]; zeros when there are none."""
+    kept = torch.where(present > 0, rows, torch.zeros_like(rows))
+    return kept.sum(1) / present.sum(1).clamp(min=1.0)
+
+
+class Pool(nn.Module):
+    """Attention over rows [B,T,D] to one summary [B,width]."""
+
+    def __init__(self, inputs: int, width: int) -> None:
+        super().__init__()
+        self.hide = nn.Dropout(0.3)
+        self.summary = nn.Linear(inputs, width)
+        self.score = nn.Linear(width, 1)
+
+    def forward(self, rows: Tensor, present: Tensor) -> Tensor:
+        """Pool the present rows; rows that are absent change nothing, NaN included."""
+        rows = torch.where(present > 0, rows, torch.zeros_like(rows))
+        summaries = torch.tanh(self.summary(self.hide(rows)))
+        weights = masked_weights(self.score(summaries).transpose(1, 2), present.transpose(1, 2))
+        return (weights @ summaries).squeeze(1)
+
+
+class Evidence(nn.Module):
+    """One modality's evidence about C classes and how reliable it is."""
+
+    def __init__(self, classes: int, summary: int) -> None:
+        super().__init__()
+        self.correction = nn.Linear(summary, classes)
+        self.reliability = nn.Sequential(
+            nn.Linear(classes + 1 + summary, 32), nn.ReLU(), nn.Linear(32, 1)
+        )
+        # Training departs from the product of experts.
+        for layer in (self.correction, self.reliability[-1]):
+            nn.init.zeros_(layer.weight)
+            nn.init.zeros_(layer.bias)
+
+    def forward(self, posterior: Tensor, summary: Tensor, present: Tensor) -> tuple[Tensor, Tensor]:
+        """Weigh a posterior [B,C] with its summary [B,S]; `present` is [B,1].
+
+        Returns:
+            Evidence [B,C], to be added to that of others, and reliability [B,1]; both exactly 0
+            when the modality is absent.
+        """
+        chances = torch.where(present > 0, posterior, torch.ones_like(posterior))
+        logs = chances.clamp(min=_SMALLEST).log()
+        logs = logs - logs.mean(1, keepdim=True)
+        seen = torch.cat([logs, logs.amax(1, keepdim=True), summary], 1)
+        reliability = F.softplus(self.reliability(seen) + _UNIT) * present
+        return (logs + self.correction(summary)) * reliability, reliability
+
+
+class AgeGender(nn.Module):
+    """Face and voice to one age and gender, by learned reliability.
+
+    Attributes:
+        mean_age: Years answered when neither is present: the mean of the training faces.
+    """
+
+    _AGE_SCALE = 25.0
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("mean_age", torch.tensor([35.0]))
+        genders = len(GENDER_CODES)
+        self.gender_face, self.gender_voice = Evidence(genders, 2), Evidence(genders, 2)
+        self.age_trust = nn.ModuleList(
+            nn.Sequential(nn.Linear(2 + genders, 16), nn.ReLU(), nn.Linear(16, 1)) for _ in range(2)
+        )
+        #: Each source's own bias and slope, so that a reading can be drawn to the mean.
+        self.slope = nn.Parameter(torch.ones(2))
+        self.shift = nn.Parameter(torch.zeros(2))
+
+    def forward(
+        self, face: tuple[Tensor, Tensor, Tensor], voice: tuple[Tensor, Tensor, Tensor]
+    ) -> tuple[Tensor, Tensor]:
+        """Fuse (ages [B,A,1], genders [B,A,2], present [B,A,1]) of face and voice.
+
+        Returns:
+            Years [B,1] and gender logits [B,2].
+        """
+        readings, trusts, logits = [], [], []
+        for index, (ages, genders, present) in enumerate((face, voice)):
+            age, gender = mean_present(ages, present), mean_present(genders, present)
+            any_present = present.amax(1)
+            spread = mean_present((ages - age.unsqueeze(1)).abs(), present)
+            about = torch.cat([(age - 35.0) / self._AGE_SCALE, spread / self._AGE_SCALE], 1)
+            readings.append(
+                self.mean_age + (age - self.mean_age) * self.slope[index] + self.shift[index]
+            )
+            trusts.append(
+                torch.where(
+                    any_present > 0,
+                    self.age_trust[index](torch.cat([about, gender], 1)),
+                    torch.zeros_like(any_present),
+                )
+            )
+            evidence = (self.gender_face, self.gender_voice)[index]
+            logits.append(evidence(gender, about, any_present)[0])
+        present = torch.cat([face[2].amax(1), voice[2].amax(1)], 1)
+        weights = masked_weights(torch.cat(trusts, 1), present)
+        years = (weights * torch.cat(readings, 1)).sum(1, keepdim=True)
+        nobody = 1.0 - present.amax(1, keepdim=True)
+        return years + nobody * self.mean_age, logits[0] + logits[1]
+
+
+class FusionNet(nn.Module):
+    """The three modalities of a clip to emotion, age, gender and the modalities' weights."""
+
+    def __init__(self, width: int = 48) -> None:
+        super().__init__()
+        self.text, self.speech, self.video = (
+            Pool(inputs, width) for inputs in (TEXT_FEATURE, SPEECH_FEATURE, VIDEO_FEATURE)
+        )
+        self.evidence = nn.ModuleList(Evidence(len(EMOTIONS), width) for _ in range(3))
+        self.people = AgeGender()
+
+    def forward(self, clip: Clip) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Return emotion logits [B,7], years [B,1], gender logits [B,2] and weights [B,3]."""
+        text = rows_present(clip.text_features, clip.text_count)
+        speech = rows_present(clip.speech_features, clip.speech_count)
+        video = rows_present(clip.video_features, clip.video_count)
+        parts = [
+            self.evidence[0](
+                mean_present(clip.text_emotion, text),
+                self.text(clip.text_features, text),
+                text.amax(1),
+            ),
+            self.evidence[1](
+                mean_present(clip.speech_emotion, speech),
+                self.speech(clip.speech_features, speech),
+                speech.amax(1),
+            ),
+            self.evidence[2](
+                clip.video_emotion, self.video(clip.video_features, video), video.amax(1)
+            ),
+        ]
+        reliability = torch.cat([part[1] for part in parts], 1)
+        weights = reliability / (reliability.sum(1, keepdim=True) + 1e-30)
+        faces = rows_present(clip.video_age, clip.video_count)
+        years, gender = self.people(
+            (clip.video_age, clip.video_gender, faces),
+            (clip.speech_age, clip.speech_gender, speech),
+        )
+        return parts[0][0] + parts[1][0] + parts[2][0], years, gender, weights
+
+
+class ServedFusion(nn.Module):
+    """`fusion` as served: one clip, posteriors out."""
+
+    def __init__(self, network: FusionNet) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, *tensors: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """The tensors of `Clip`, without the batch axis, to [7], [1], [2] and [3]."""
+        names = Clip._fields
+        clip = Clip(
+            *(
+                tensor if name.endswith("_count") else tensor.unsqueeze(0)
+                for name, tensor in zip(names, tensors, strict=True)
+            )
+        )
+        emotion, years, gender, weights = self.network(clip)
+        outputs = (emotion.softmax(-1), years.clamp(0.0, 110.0), gender.softmax(-1), weights)
+        return tuple(output.squeeze(0) for output in outputs)
