@@ -35,9 +35,10 @@ $(VENV)/.dev: requirements/dev.txt $(VENV)/.serving
 	$(call install,-r requirements/dev.txt)
 	touch $@
 
-$(VENV)/.training: requirements/export.txt $(VENV)/.dev
+$(VENV)/.training: requirements/export.txt requirements/mtcnn.txt $(VENV)/.dev
 	$(BIN)/python -m pip install --quiet $(TORCH_OPTIONS) "$$(grep '^torch==' requirements/export.txt)"
 	$(call install,-r requirements/export.txt)
+	$(BIN)/python -m pip install --quiet --no-deps -r requirements/mtcnn.txt
 	touch $@
 
 setup-training: $(VENV)/.training ## add what training and export need (PyTorch)

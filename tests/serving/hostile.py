@@ -97,6 +97,7 @@ def kinds(clip: bytes) -> list[Kind]:
         Kind("random bytes as sound", {"AUDIO": file(RANDOM)}, "AUDIO could not be decoded"),
         Kind("a wav header alone", {"AUDIO": file(wav(noise(1))[:44])}, "AUDIO"),
         Kind("sound as floats", {"AUDIO": rows(noise(1))}, "AUDIO"),
+        Kind("an image bomb as sound", {"AUDIO": file(png_bomb())}, "AUDIO"),
         Kind("a silent wav", {"AUDIO": file(wav(np.zeros(32_000)))}, "AUDIO is silent"),
         Kind("a wav of 0.1 s", {"AUDIO": file(wav(noise(0.1)))}, "AUDIO holds 0.10 s"),
         Kind("a wav of 61 s", {"AUDIO": file(wav(noise(61)))}, "at most 60 s"),

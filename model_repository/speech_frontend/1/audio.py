@@ -13,8 +13,9 @@ SAMPLE_RATE = 16_000
 MIN_SECONDS = 0.25
 #: Root mean square, full scale being 1, below which there is nothing to hear (-80 dB).
 SILENCE_RMS = 1e-4
-#: A playlist in the request must not make the server open files or addresses.
-SELF_CONTAINED = {"protocol_whitelist": "none"}
+#: A playlist in the request must not make the server open files or addresses, and the pictures
+#: that FFmpeg decodes to find out what a file is must not be larger than a video's may be.
+OPEN_OPTIONS = {"protocol_whitelist": "none", "max_pixels": str(LIMITS.pixels)}
 
 
 def decode_audio(data: bytes, name: str = "AUDIO") -> np.ndarray:
@@ -59,7 +60,7 @@ def has_sound_track(data: bytes) -> bool:
 
 
 def _open(data: bytes) -> av.container.InputContainer:
-    return av.open(io.BytesIO(data), options=SELF_CONTAINED, metadata_errors="ignore")
+    return av.open(io.BytesIO(data), options=OPEN_OPTIONS, metadata_errors="ignore")
 
 
 def _decode(data: bytes, name: str) -> np.ndarray:

@@ -1,0 +1,1 @@
+"""A real face with synthesised speech, and one command that recognises it."""
