@@ -74,7 +74,10 @@ def find_runtime() -> Runtime:
     if not runtime.server.is_file():
         raise MissingRuntimeError(f"nvidia-pytriton is installed without {runtime.server}")
     if not runtime.stub.is_file():
-        versions = sorted((entry.name for entry in runtime.stub.parent.parent.iterdir()), key=len)
+        versions = sorted(
+            (folder.name for folder in runtime.stub.parents[1].iterdir()),
+            key=lambda version: tuple(map(int, version.split("."))),
+        )
         raise MissingRuntimeError(
             f"the server runs Python models under Python {', '.join(versions)}, "
             f"this is {_python_version()}"
