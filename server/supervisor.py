@@ -93,6 +93,8 @@ class Patience:
     restarts: int = 5
     #: What a server gets beyond its own exit timeout, or beyond its last live model process.
     exit_grace: float = 2.0
+    #: The exit timeout of a server that has lost a model process.
+    wounded_exit: float = 15.0
 
 
 class _StopRequestedError(Exception):
@@ -256,11 +258,13 @@ class Supervisor:
     async def _wait_out_server(self) -> None:
         """Return when the server has had the time that it needs to finish its requests.
 
-        A server that has lost a model process waits for it until its exit timeout. Nobody else
-        does: live model processes end when their requests are answered.
+        A server that has lost a model process waits for it, or for a request that died with it,
+        until its exit timeout. Nobody else does: live model processes end when their requests are
+        answered.
         """
         limit = self._settings.exit_seconds
         if self._has_lost_stubs:
+            limit = min(limit, self._patience.wounded_exit)
             with suppress(asyncio.TimeoutError):
                 await asyncio.wait_for(self._stubs.wait_for_all_to_end(), limit)
         else:
