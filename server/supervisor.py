@@ -239,8 +239,8 @@ class Supervisor:
                 f"{self._patience.stable:.0f} s"
             )
         await self._discard_server()
-        delay = 0.0 if self._short_lives == 1 else 2.0 ** (self._short_lives - 2)
-        logger.warning("restarting the server in %.0f s", delay)
+        delay = 0.0 if self._short_lives == 1 else 0.25 * 2**self._short_lives
+        logger.warning("restarting the server in %.1f s", delay)
         with suppress(asyncio.TimeoutError):
             await asyncio.wait_for(self._stop_requested.wait(), delay)
         return State.STOPPING if self._stop_requested.is_set() else State.STARTING

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import onnxruntime
-from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
 
 #: config.pbtxt data type -> ONNX element type, as onnxruntime spells it.
@@ -95,6 +94,9 @@ def differences(config: Mapping | Message, found: ModelSignature) -> list[str]:
         One sentence for each difference, naming the model, the tensor and both sides.
     """
     if isinstance(config, Message):
+        # Not at the top: a model's process never needs it and would start 0.1 s later.
+        from google.protobuf.json_format import MessageToDict
+
         config = MessageToDict(config, preserving_proto_field_name=True)
     max_batch_size = config.get("max_batch_size", 0)
     return [

@@ -59,10 +59,11 @@ def is_alive(process: Process) -> bool:
 
 
 def _children(pid: int) -> list[Process]:
-    pids = [
-        int(child)
-        for task in Path(f"/proc/{pid}/task").iterdir()
-        for child in (task / "children").read_text().split()
-    ]
-    lines = [(child, Path(f"/proc/{child}/cmdline").read_text()) for child in pids]
-    return [Process(child, line.split("\0")) for child, line in lines if line]
+    children = []
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        for child in (task / "children").read_text().split():
+            with suppress(FileNotFoundError):
+                # A process that has ended but was not waited for has no command line.
+                if line := Path(f"/proc/{child}/cmdline").read_text():
+                    children.append(Process(int(child), line.split("\0")))
+    return children
