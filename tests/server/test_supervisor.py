@@ -116,6 +116,7 @@ def test_a_killed_launcher_takes_its_server_along_and_the_next_one_clears_up(rep
     with running_server(f"--model-repository={repository}") as server:
         triton_process, name = triton_of(server), launch_name(server)
         server.process.kill()
+        server.process.wait()
         wait_for_end(triton_process)
     reap_dead_launches()
     assert leftovers(name) == []
