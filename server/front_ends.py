@@ -90,6 +90,14 @@ class FrontEnds:
         config.setdefault("parameters", {})["reloaded"] = {"string_value": str(time.time())}
         await self._http.load_model(model, headers=self._http_headers, config=json.dumps(config))
 
+    async def unload_model(self, model: str) -> None:
+        """Let a model take no new requests and end its processes when its own are answered.
+
+        Raises:
+            InferenceServerException, aiohttp.ClientError: The server refuses.
+        """
+        await self._http.unload_model(model, headers=self._http_headers)
+
     async def answered_requests(self, model: str) -> int:
         """How many requests the model has answered well since it was loaded.
 

@@ -40,9 +40,9 @@ class StubWatch:
         while not self.lost_models():
             await self._wait_for_end()
 
-    async def wait_for_all_to_end(self) -> None:
-        """Return when no stub is in service."""
-        while self._in_service():
+    async def wait_for_all_to_end(self, model: str | None = None) -> None:
+        """Return when no stub (of one model, or of any) is in service."""
+        while any(model in (None, stub.model) for stub in self._in_service()):
             await self._wait_for_end()
 
     def retire(self, model: str) -> set[int]:

@@ -91,6 +91,8 @@ class Patience:
     stable: float = 30.0
     #: Restarts in a row of servers that had not.
     restarts: int = 5
+    #: As long as a clip may wait in the front door's queue, and as long again to be recognised.
+    drain: float = 60.0
     #: What a server gets beyond its own exit timeout, or beyond its last live model process.
     exit_grace: float = 2.0
     #: The exit timeout of a server that has lost a model process.
@@ -246,14 +248,34 @@ class Supervisor:
         return State.STOPPING if self._stop_requested.is_set() else State.STARTING
 
     async def _stop(self) -> State:
-        server = self._server
-        if server is not None and server.returncode is None:
-            self._has_lost_stubs |= bool(self._stubs.lost_models())
-            # Triton waits for open HTTP connections, idle ones too, until its exit timeout.
-            await self._close_front_ends()
-            server.terminate()
-            await self._first_of(server.wait(), self._stop_forced.wait(), self._wait_out_server())
+        if self._server is not None and self._server.returncode is None:
+            await self._first_of(self._end_server(), self._server.wait(), self._stop_forced.wait())
         return State.STOPPED
+
+    async def _end_server(self) -> None:
+        """Let requests finish and ask the server to end; return when it has had its time."""
+        self._has_lost_stubs |= bool(self._stubs.lost_models())
+        await self._close_front_door()
+        # Triton waits for open HTTP connections, idle ones too, until its exit timeout.
+        await self._close_front_ends()
+        self._server.terminate()
+        await self._wait_out_server()
+
+    async def _close_front_door(self) -> None:
+        """Let the clips in flight finish while the other models still answer.
+
+        A server that is stopping refuses the calls that a model makes to other models, so every
+        clip in flight would fail. An unloaded model takes no new requests but finishes its own.
+        """
+        if not self._settings.reloads_models or self._front_ends is None:
+            return
+        with suppress(*_ADMIN_FAILURES):
+            await asyncio.wait_for(self._unload(FRONT_DOOR), self._patience.drain)
+
+    async def _unload(self, model: str) -> None:
+        if model in await self._front_ends.ready_models():
+            await self._front_ends.unload_model(model)
+            await self._stubs.wait_for_all_to_end(model)
 
     async def _wait_out_server(self) -> None:
         """Return when the server has had the time that it needs to finish its requests.

@@ -74,14 +74,20 @@ def pipe(tmp_path):
 
 @pytest.fixture
 def send_path_of_pipe(pipe):
-    """Send the pipe's path to `text` and return a future of the answer."""
+    """Send the pipe's path to `recognize`, which asks `text`, and return a future of the answer."""
 
     def send(server):
         client = triton.InferenceServerClient(server.grpc_url)
-        return pool.submit(client.infer, "text", [text_input(str(pipe))])
+        return pool.submit(client.infer, "recognize", [text_input(str(pipe))])
 
     with ThreadPoolExecutor(1) as pool:
         yield send
+
+
+def wait_until_stopping(server):
+    with triton.InferenceServerClient(server.grpc_url) as client:
+        while client.is_model_ready("recognize"):
+            pass
 
 
 def test_sigterm_lets_the_request_in_flight_finish_and_leaves_nothing(
@@ -94,7 +100,8 @@ def test_sigterm_lets_the_request_in_flight_finish_and_leaves_nothing(
         with pipe.open("w"):
             # The model has opened its end, so the request is being worked on.
             server.process.send_signal(signal.SIGTERM)
-        assert answer.result().as_numpy("ECHO")[0] == str(pipe).encode()
+            wait_until_stopping(server)
+        assert answer.result().as_numpy("RESULT")[0] == str(pipe).encode()
         assert server.process.wait() == 0
     assert not any(is_alive(process) for process in processes)
     assert leftovers(name) == []

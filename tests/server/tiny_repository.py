@@ -71,26 +71,32 @@ class TritonPythonModel:
 '''
 
 _RECOGNIZE_MODEL = '''
+import numpy as np
 import triton_python_backend_utils as pb_utils
 
 
 class TritonPythonModel:
-    """Answers with what `text` answers."""
+    """Answers with what `text` answers, and asks it once more before it does."""
 
     async def execute(self, requests):
         return [await self._answer(request) for request in requests]
 
     async def _answer(self, request):
-        call = pb_utils.InferenceRequest(
-            model_name="text",
-            requested_output_names=["ECHO"],
-            inputs=[pb_utils.get_input_tensor_by_name(request, "TEXT")],
-        )
-        response = await call.async_exec()
-        if response.has_error():
-            return pb_utils.InferenceResponse(error=response.error())
-        echo = pb_utils.get_output_tensor_by_name(response, "ECHO").as_numpy()
+        text = pb_utils.get_input_tensor_by_name(request, "TEXT").as_numpy()
+        responses = [await ask(text), await ask(np.array([b"once more"], np.object_))]
+        for response in responses:
+            if response.has_error():
+                return pb_utils.InferenceResponse(error=response.error())
+        echo = pb_utils.get_output_tensor_by_name(responses[0], "ECHO").as_numpy()
         return pb_utils.InferenceResponse([pb_utils.Tensor("RESULT", echo)])
+
+
+async def ask(text):
+    return await pb_utils.InferenceRequest(
+        model_name="text",
+        requested_output_names=["ECHO"],
+        inputs=[pb_utils.Tensor("TEXT", text)],
+    ).async_exec()
 '''
 
 
