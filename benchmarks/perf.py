@@ -17,10 +17,12 @@ from pathlib import Path
 import numpy as np
 import tritonclient.grpc as grpcclient
 
-from server.perf_analyzer import run
+from server.perf_analyzer import main as perf_analyzer
 
 ROOT = Path(__file__).parents[1]
 OUT = ROOT / "build" / "perf"
+#: A clip takes about a second, so windows are counted in requests; later options override.
+MEASUREMENT = ["--measurement-mode", "count_windows", "--measurement-request-count", "10"]
 
 
 def binary(data: bytes, shape: list[int]) -> dict:
@@ -80,7 +82,7 @@ def main() -> int:
     file = OUT / f"{options.model}.json"
     file.write_text(json.dumps({"data": [data]}), encoding="utf-8")
     arguments = ["-m", options.model, "-i", "grpc", "-u", options.url, "--input-data", str(file)]
-    return run([*arguments, *rest])
+    return perf_analyzer([*arguments, *MEASUREMENT, *rest])
 
 
 if __name__ == "__main__":
