@@ -18,13 +18,13 @@ import logging
 import os
 import sys
 
+from server.endpoints import check_ports
 from server.errors import LauncherError
 from server.flags import Settings, parse_settings
 from server.launch import Launch, open_launch, reap_dead_launches
 from server.runtime import (
     Runtime,
     build_backends,
-    check_ports,
     find_runtime,
     server_environment,
 )

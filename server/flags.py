@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from server.endpoints import Endpoint
 from server.errors import FlagError, MissingRepositoryError
 from server.runtime import REPOSITORIES
 
@@ -21,32 +22,7 @@ RESTRICTED_ENDPOINTS = "model-repository,shared-memory,trace,logging"
 #: Triton looks for a restricted gRPC endpoint's key under its name with this prefix.
 GRPC_HEADER_PREFIX = "triton-grpc-protocol-"
 
-_LOOPBACK = {"0.0.0.0": "127.0.0.1", "::": "::1"}
-
 Flag = tuple[str, str | None]
-
-
-@dataclass(frozen=True)
-class Endpoint:
-    """Where one of the server's front ends listens.
-
-    Attributes:
-        name: "HTTP", "gRPC" or "metrics".
-        flag: The flag that sets the port.
-        address: The address it is bound to.
-        port: The port.
-    """
-
-    name: str
-    flag: str
-    address: str
-    port: int
-
-    @property
-    def url(self) -> str:
-        """host:port for a client on this machine."""
-        host = _LOOPBACK.get(self.address, self.address)
-        return f"[{host}]:{self.port}" if ":" in host else f"{host}:{self.port}"
 
 
 @dataclass(frozen=True)

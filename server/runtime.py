@@ -3,24 +3,17 @@
 from __future__ import annotations
 
 import ctypes
-import errno
 import os
 import platform
 import shutil
-import socket
 import sys
 import sysconfig
 from collections.abc import Iterable
-from contextlib import ExitStack
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from server.errors import MissingRuntimeError, PortTakenError
-
-if TYPE_CHECKING:
-    from server.flags import Endpoint
+from server.errors import MissingRuntimeError
 
 ROOT = Path(__file__).resolve().parent.parent
 #: What is served when no --model-repository is given.
@@ -120,33 +113,6 @@ def server_environment(runtime: Runtime) -> dict[str, str]:
     _prepend(environment, "PATH", [Path(sys.executable).parent])
     _prepend(environment, "LD_LIBRARY_PATH", runtime.libraries)
     return environment
-
-
-def check_ports(endpoints: Iterable[Endpoint]) -> None:
-    """Find out before the server does that it could not listen.
-
-    Raises:
-        PortTakenError: Names the port, its flag and its front end.
-    """
-    with ExitStack() as stack:
-        for endpoint in endpoints:
-            family = socket.AF_INET6 if ":" in endpoint.address else socket.AF_INET
-            listener = stack.enter_context(socket.socket(family))
-            # Connections of an earlier server that linger in TIME_WAIT are no obstacle.
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                listener.bind((endpoint.address, endpoint.port))
-                listener.listen()
-            except (OSError, OverflowError) as error:
-                cause = (
-                    "is taken"
-                    if getattr(error, "errno", None) == errno.EADDRINUSE
-                    else f"cannot be used: {error}"
-                )
-                raise PortTakenError(
-                    f"{endpoint.name} port {endpoint.port} on {endpoint.address} {cause}: "
-                    f"choose another with {endpoint.flag}"
-                ) from None
 
 
 def _check_glibc() -> None:
