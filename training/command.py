@@ -6,22 +6,10 @@ import argparse
 import dataclasses
 import logging
 from pathlib import Path
-from typing import Protocol, TypeVar
 
 import torch
 
 from training.fit import Schedule
-
-T = TypeVar("T", covariant=True)
-
-
-class Reader(Protocol[T]):
-    """A named function that reads one data set from a file."""
-
-    __name__: str
-
-    def __call__(self, path: Path) -> T:
-        """Read the file."""
 
 
 def parser(description: str | None) -> argparse.ArgumentParser:

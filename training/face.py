@@ -10,6 +10,7 @@ import csv
 import io
 import logging
 import zipfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,7 +35,7 @@ from training.splits import splits_of
 
 log = logging.getLogger(__name__)
 
-EMOTION_SCHEDULE = Schedule(epochs=12, batch=128, rate=0.08, decay=5e-4, optimiser="sgd")
+EMOTION_SCHEDULE = Schedule(epochs=12, batch=128, rate=0.06, decay=5e-4, optimiser="sgd")
 ATTRIBUTE_SCHEDULE = Schedule(epochs=12, batch=128, rate=0.04, decay=5e-4, optimiser="sgd")
 
 
@@ -113,7 +114,7 @@ def utkface(path: Path) -> Faces:
     return Faces(served_faces(images), splits, {"age": ages, "gender": genders})
 
 
-def cached(read: command.Reader[Faces], source: Path, folder: Path) -> Faces:
+def cached(read: Callable[[Path], Faces], source: Path, folder: Path) -> Faces:
     """Read a data set once; later runs take its small faces from `folder`."""
     path = folder / f"{read.__name__}.npz"
     if not path.exists():

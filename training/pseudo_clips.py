@@ -114,20 +114,13 @@ def draw_sequences(
     return pad_rows(parts), torch.tensor([len(part) for part in parts])
 
 
-@dataclass(frozen=True)
-class Degrading:
-    """How often each modality of a clip is hardly recognisable: a chance, or never."""
-
-    chance: float = 0.15
-
-
 def draw_clips(
     banks: Banks,
     video: VideoNet,
     emotions: np.ndarray,
     present: np.ndarray,
     random: np.random.Generator,
-    degrading: Degrading,
+    degraded: float,
 ) -> Clip:
     """Draw a pseudo-clip for each label.
 
@@ -137,13 +130,14 @@ def draw_clips(
         emotions: Label index [B].
         present: bool [B,3] in the order of `MODALITIES`.
         random: The source of chance.
-        degrading: How often a modality is degraded.
+        degraded: Chance that a text, and likewise a voice, is hardly recognisable; faces are
+            degraded one by one in any case.
 
     Returns:
         A batch without ages and genders, which other clips teach.
     """
     batch = len(emotions)
-    bad = (random.random((batch, 2)) < degrading.chance).astype(int)
+    bad = (random.random((batch, 2)) < degraded).astype(int)
     texts = np.array([random.choice(np.flatnonzero(banks.texts.emotions == e)) for e in emotions])
     voices = [random.choice(np.flatnonzero(banks.voices.emotions == e)) for e in emotions]
     readings = [banks.voices.rows[v][b] for v, b in zip(voices, bad[:, 1], strict=True)]

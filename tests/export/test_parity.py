@@ -33,7 +33,9 @@ def test_the_file_answers_as_its_source_network(run, model):
     }
     answers = run(model, **feed)
     for name, answer in answers.items():
-        np.testing.assert_allclose(answer, arrays[f"output.{name}"], atol=1e-4, err_msg=name)
+        np.testing.assert_allclose(
+            answer, arrays[f"output.{name}"], rtol=1e-4, atol=1e-4, err_msg=name
+        )
 
 
 @pytest.mark.parametrize("model", MODELS)
