@@ -13,10 +13,10 @@ METRICS_PORT ?= 8002
 TORCH_OPTIONS ?=
 
 # uv installs in seconds what pip installs in minutes; either will do.
-install = if [ -x $(BIN)/uv ]; then $(BIN)/uv pip install --quiet --python $(BIN)/python $(1); \
+install = @if [ -x $(BIN)/uv ]; then $(BIN)/uv pip install --quiet --python $(BIN)/python $(1); \
 	else $(BIN)/python -m pip install --quiet $(1); fi
 
-.PHONY: help setup setup-training demo serve test lint bench clean
+.PHONY: help setup setup-training demo serve test lint clean
 
 help:
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
@@ -24,22 +24,22 @@ help:
 setup: $(VENV)/.serving ## make .venv with all that serving and the clients need
 
 $(BIN)/python:
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet uv==$(UV_VERSION) || echo "uv is not available, using pip"
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet uv==$(UV_VERSION) || echo "uv is not available, using pip"
 
 $(VENV)/.serving: requirements.txt | $(BIN)/python
 	$(call install,-r requirements.txt)
-	touch $@
+	@touch $@
 
 $(VENV)/.dev: requirements/dev.txt $(VENV)/.serving
 	$(call install,-r requirements/dev.txt)
-	touch $@
+	@touch $@
 
 $(VENV)/.training: requirements/export.txt requirements/mtcnn.txt $(VENV)/.dev
-	$(BIN)/python -m pip install --quiet $(TORCH_OPTIONS) "$$(grep '^torch==' requirements/export.txt)"
+	@$(BIN)/python -m pip install --quiet $(TORCH_OPTIONS) "$$(grep '^torch==' requirements/export.txt)"
 	$(call install,-r requirements/export.txt)
-	$(BIN)/python -m pip install --quiet --no-deps -r requirements/mtcnn.txt
-	touch $@
+	@$(BIN)/python -m pip install --quiet --no-deps -r requirements/mtcnn.txt
+	@touch $@
 
 setup-training: $(VENV)/.training ## add what training and export need (PyTorch)
 

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from tokenizer import BUCKETS, PAD_TO, encode
 
-
 SENTENCES = {
     "Korean": "나는 지금 너무 슬퍼",
     "English and digits": "hello WORLD 123",
