@@ -55,7 +55,7 @@ class Pool(nn.Module):
 
     def __init__(self, inputs: int, width: int) -> None:
         super().__init__()
-        self.hide = nn.Dropout(0.3)
+        self.hide = nn.Dropout(0.5)
         self.summary = nn.Linear(inputs, width)
         self.score = nn.Linear(width, 1)
 
@@ -72,6 +72,7 @@ class Evidence(nn.Module):
 
     def __init__(self, classes: int, summary: int) -> None:
         super().__init__()
+        self.hide = nn.Dropout(0.5)
         self.correction = nn.Linear(summary, classes)
         self.reliability = nn.Sequential(
             nn.Linear(classes + 1 + summary, 32), nn.ReLU(), nn.Linear(32, 1)
@@ -93,7 +94,7 @@ class Evidence(nn.Module):
         logs = logs - logs.mean(1, keepdim=True)
         seen = torch.cat([logs, logs.amax(1, keepdim=True), summary], 1)
         reliability = F.softplus(self.reliability(seen) + _UNIT) * present
-        return (logs + self.correction(summary)) * reliability, reliability
+        return (logs + self.correction(self.hide(summary))) * reliability, reliability
 
 
 class AgeGender(nn.Module):
@@ -110,9 +111,9 @@ class AgeGender(nn.Module):
         self.register_buffer("mean_age", torch.tensor([35.0]))
         genders = len(GENDER_CODES)
         self.gender_face, self.gender_voice = Evidence(genders, 2), Evidence(genders, 2)
-        self.age_trust = nn.ModuleList(
-            nn.Sequential(nn.Linear(2 + genders, 16), nn.ReLU(), nn.Linear(16, 1)) for _ in range(2)
-        )
+        #: Trust in an age is linear in how much its rows differ: with the few voices of known age
+        #: that there are, anything richer learns those voices by heart.
+        self.age_trust = nn.ModuleList(nn.Linear(1, 1) for _ in range(2))
         #: Each source's own bias and slope, so that a reading can be drawn to the mean.
         self.slope = nn.Parameter(torch.ones(2))
         self.shift = nn.Parameter(torch.zeros(2))
@@ -137,7 +138,7 @@ class AgeGender(nn.Module):
             trusts.append(
                 torch.where(
                     any_present > 0,
-                    self.age_trust[index](torch.cat([about, gender], 1)),
+                    self.age_trust[index](spread / self._AGE_SCALE),
                     torch.zeros_like(any_present),
                 )
             )
