@@ -176,7 +176,8 @@ def text_rows(options: Namespace) -> Iterator[Row]:
         yield row("text emotion", metric, truth, logits.argmax(1), common)
     for name, value in linear.items():
         figure = {"value": value, "low": np.nan, "high": np.nan, "n": len(truth)}
-        yield Row("text emotion, linear n-gram model", name, figure, np.nan)
+        metric_name = name.removeprefix("test_").replace("_", " ")
+        yield Row("text emotion, linear n-gram model", metric_name, figure, np.nan)
 
 
 def main(arguments: list[str] | None = None) -> None:
