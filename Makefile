@@ -24,6 +24,8 @@ help:
 setup: $(VENV)/.serving ## make .venv with all that serving and the clients need
 
 $(BIN)/python:
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; (3, 10) <= v <= (3, 12) or sys.exit( \
+		"$(PYTHON) is Python %d.%d, expected 3.10 to 3.12: name one with PYTHON=..." % v)'
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet uv==$(UV_VERSION) || echo "uv is not available, using pip"
 
