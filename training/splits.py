@@ -6,11 +6,26 @@
 from __future__ import annotations
 
 import hashlib
+import re
+import unicodedata
 from collections.abc import Hashable, Iterable
 
 import numpy as np
 
 SPLITS = ("train", "dev", "test")
+#: The split of what takes no part, such as a known speaker's reading of a script held back.
+UNUSED = "unused"
+_LONG_RUN = re.compile(r"(.)\1{2,}", re.DOTALL)
+
+
+def sentence_name(text: str) -> str:
+    """Name a sentence so that spellings which differ in case, spaces or long runs are one.
+
+    Splits depend on it, so it does not follow the served tokenizer when that changes.
+    """
+    composed = unicodedata.normalize("NFC", text).lower()
+    visible = "".join(" " if unicodedata.category(c) == "Cc" else c for c in composed)
+    return _LONG_RUN.sub(r"\1\1", " ".join(visible.split()))
 
 
 def split_of(name: str, dev: float, test: float) -> str:
@@ -50,3 +65,23 @@ def splits_by_rank(groups: dict[str, Hashable]) -> dict[str, str]:
         for rank, name in enumerate(names):
             result[name] = SPLITS[2 - min(rank // share, 2)]
     return result
+
+
+def splits_in_order(kinds: dict[str, Hashable]) -> dict[str, str]:
+    """Split names evenly over their kinds: every fifth for `test`, of the others every fifth `dev`.
+
+    Args:
+        kinds: Name to what it is like, e.g. person to gender; like names are spread over splits.
+
+    Returns:
+        Name to split.
+    """
+
+    def place(name: str) -> tuple[str, bytes]:
+        return repr(kinds[name]), hashlib.sha256(name.encode("utf-8", "surrogatepass")).digest()
+
+    ordered = sorted(kinds, key=place)
+    splits = dict.fromkeys(ordered, "train")
+    splits |= dict.fromkeys(ordered[::5], "test")
+    rest = [name for name in ordered if splits[name] == "train"]
+    return splits | dict.fromkeys(rest[::5], "dev")

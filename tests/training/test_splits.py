@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from training.splits import split_of, splits_by_rank, splits_of
+from training.splits import split_of, splits_by_rank, splits_in_order, splits_of
 
 
 def test_a_name_always_falls_into_the_same_split():
@@ -23,3 +23,15 @@ def test_each_group_of_speakers_is_found_in_every_split():
     for gender in ("f", "m"):
         counts = Counter(split for name, split in splits.items() if groups[name] == gender)
         assert counts == {"train": 6, "dev": 2, "test": 2}
+
+
+def test_every_fifth_is_held_back_whatever_its_kind():
+    kinds = {f"{kind}{index}": kind for kind in ("f", "m") for index in range(50)}
+    splits = splits_in_order(kinds)
+    assert Counter(splits.values()) == {"train": 64, "dev": 16, "test": 20}
+    for kind in ("f", "m"):
+        assert Counter(split for name, split in splits.items() if kinds[name] == kind) == {
+            "train": 32,
+            "dev": 8,
+            "test": 10,
+        }

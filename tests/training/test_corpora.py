@@ -1,0 +1,113 @@
+"""The known data sets become one manifest, with the splits that the figures rest on."""
+
+from __future__ import annotations
+
+import csv
+import zipfile
+
+import cv2
+import numpy as np
+import pytest
+
+from training import corpora
+from training.manifest import ManifestError, read_manifest
+
+SPEECH_COLUMNS = "path,corpus,language,speaker,gender,age,age_group,emotion,script,seconds"
+
+
+@pytest.fixture
+def data(tmp_path):
+    """A folder laid out like the known data sets: 40 faces, 10 people, some clips and lines."""
+    folder = tmp_path / "data"
+    for name in ("faces", "speech", "text"):
+        (folder / name).mkdir(parents=True)
+    images = np.random.default_rng(0).integers(0, 256, (40, 48, 48), np.uint8)
+    np.savez(
+        folder / "faces" / "fer2013.npz",
+        images=images,
+        emotions=np.arange(40) % 2,
+        labels=np.array(["happy", "fear"]),
+        is_validation=np.arange(40) % 4 == 0,
+    )
+    with zipfile.ZipFile(folder / "faces" / "utkface.zip", "w") as archive:
+        jpeg = cv2.imencode(".jpg", np.zeros((160, 160, 3), np.uint8))[1].tobytes()
+        rows = [f"{index}.jpg,{20 + index},female\n" for index in range(10)]
+        archive.writestr("labels.csv", "path,age,gender\n" + "".join(rows))
+        for index in range(10):
+            archive.writestr(f"{index}.jpg", jpeg)
+    clips = [SPEECH_COLUMNS]
+    for speaker in range(10):
+        clips.append(f"e{speaker}.ogg,emodb,de,e{speaker},male,31,,boredom,a01,2.0")
+        for script in range(10):
+            path = f"k{speaker}-{script}.ogg"
+            clips.append(
+                f"{path},korean-tts,ko,k{speaker},female,,50plus,happy,{script}{script}x,3"
+            )
+            (folder / "speech" / path).touch()
+        (folder / "speech" / f"e{speaker}.ogg").touch()
+    (folder / "speech" / "manifest.csv").write_text("\n".join(clips), encoding="utf-8")
+    lines = ["text,label", "좋아요,happy", "좋아요  ,happy", *(f"문장 {i},sad" for i in range(50))]
+    (folder / "text" / "korean_utterances.csv").write_text("\n".join(lines), encoding="utf-8")
+    return folder
+
+
+def test_faces_keep_their_pixels_labels_and_validation_part(data, tmp_path):
+    faces = corpora.open_manifest(data, tmp_path / "out").having("face", "emotion")
+    with np.load(data / "faces" / "fer2013.npz") as archive:
+        assert all(row.split == "test" for row in faces[::4])
+        assert not any(row.split == "test" for row in faces[1::4])
+        for row, image in zip(faces, archive["images"], strict=True):
+            assert (cv2.imread(str(row.face), cv2.IMREAD_GRAYSCALE) == image).all()
+    assert [row.emotion for row in faces] == [0, 3] * 20
+
+
+def test_people_bring_age_and_gender(data, tmp_path):
+    people = corpora.open_manifest(data, tmp_path / "out").having("face", "age", "gender")
+    assert [row.age for row in people] == [20 + index for index in range(10)]
+    assert all(row.gender == 1 and row.face.is_file() for row in people)
+
+
+def test_speakers_and_korean_scripts_are_held_back_together(data, tmp_path):
+    clips = corpora.open_manifest(data, tmp_path / "out").having("speech", "emotion")
+    scripts = {}
+    for clip in clips:
+        scripts.setdefault(clip.split, set()).add(clip.speech.stem.split("-")[1])
+    assert set(scripts) == {"train", "dev", "test", "unused"}
+    assert scripts["dev"] == scripts["test"] and not scripts["train"] & scripts["test"]
+
+
+def test_an_emotion_that_is_none_of_the_seven_is_left_open_and_a_group_is_no_age(data, tmp_path):
+    clips = corpora.open_manifest(data, tmp_path / "out").having("speech")
+    german = [clip for clip in clips if clip.corpus == "emodb"]
+    korean = [clip for clip in clips if clip.corpus == "korean-tts"]
+    assert all(not clip.states("emotion") and clip.age == 31 for clip in german)
+    assert all(clip.age == 60 and clip.age_group == "50plus" for clip in korean)
+
+
+def test_equal_sentences_share_a_split(data, tmp_path):
+    first, second, *_ = corpora.open_manifest(data, tmp_path / "out").having("text")
+    assert first.person == second.person and first.split == second.split
+
+
+def test_a_data_folder_is_converted_once(data, tmp_path):
+    first = corpora.open_manifest(data, tmp_path / "out")
+    for source in corpora.SOURCES:
+        (data / source).unlink()
+    assert corpora.open_manifest(data, tmp_path / "out") == first
+
+
+def test_a_folder_without_data_says_what_was_expected(tmp_path):
+    with pytest.raises(ManifestError, match=r"expected manifest.csv or one of faces/fer2013.npz"):
+        corpora.open_manifest(tmp_path, tmp_path / "out")
+
+
+def test_the_command_writes_a_users_manifest_with_its_splits(tmp_path):
+    own = tmp_path / "manifest.csv"
+    own.write_text("text\n" + "".join(f"line {i}\n" for i in range(10)), encoding="utf-8")
+    corpora.main(["--data", str(tmp_path), "--out", str(tmp_path / "eval")])
+    written = tmp_path / "eval" / "manifest.csv"
+    with written.open(encoding="utf-8") as file:
+        assert {row["split"] for row in csv.DictReader(file)} == {"train", "dev", "test"}
+    assert [row.split for row in read_manifest(written).examples] == [
+        row.split for row in read_manifest(own).examples
+    ]

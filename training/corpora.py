@@ -1,0 +1,191 @@
+"""The known data sets as one manifest: `python -m training.corpora --data DIR --out FOLDER`.
+
+Writes `FOLDER/manifest.csv`, in which every row has its split, and beside it the face images that
+the sets keep in archives. `DIR` holds any of `faces/fer2013.npz`, `faces/utkface.zip`,
+`speech/manifest.csv` with its clips and `text/korean_utterances.csv`; or a `manifest.csv` of its
+own, which is then written with its splits made.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import io
+import logging
+import zipfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from training.contract import EMOTIONS
+from training.manifest import (
+    Manifest,
+    ManifestError,
+    read_manifest,
+    relative,
+    row_of,
+    write_manifest,
+)
+from training.splits import UNUSED, sentence_name, split_of, splits_by_rank
+
+log = logging.getLogger(__name__)
+
+MANIFEST = "manifest.csv"
+Row = dict[str, object]
+#: The data sets' names of emotions that the contract calls otherwise.
+_SYNONYMS = {"happy": "happiness", "angry": "anger", "sad": "sadness"}
+#: Years that stand for the age groups of korean-tts, which states no years.
+GROUP_YEARS = {"10s": 15, "20-40s": 32, "50plus": 60}
+
+
+def open_manifest(data: Path, out: Path) -> Manifest:
+    """Read `data/manifest.csv`, or convert the known data sets in `data` into `out/data` once.
+
+    Args:
+        data: The data folder.
+        out: The folder of the checkpoints.
+
+    Raises:
+        ManifestError: The folder holds neither, or its manifest cannot be used.
+    """
+    own, converted = data / MANIFEST, out / "data" / MANIFEST
+    if own.exists():
+        return read_manifest(own)
+    if not converted.exists():
+        convert(data, converted.parent)
+    return read_manifest(converted)
+
+
+def convert(data: Path, folder: Path) -> None:
+    """Write `folder/manifest.csv` about the known data sets in `data`.
+
+    Raises:
+        ManifestError: None of them is there.
+    """
+    found = {name: read for name, read in SOURCES.items() if (data / name).exists()}
+    if not found:
+        raise ManifestError(f"{data}: expected {MANIFEST} or one of {', '.join(SOURCES)}")
+    rows: list[Row] = []
+    for name, read in found.items():
+        part = list(read(data / name, folder))
+        log.info("%s: %d rows", data / name, len(part))
+        rows += part
+    write_manifest(folder / MANIFEST, rows)
+
+
+def fer2013(path: Path, folder: Path) -> Iterator[Row]:
+    """Extract FER2013; its validation part is `test`, a tenth of the rest `dev`, by image."""
+    with np.load(path, allow_pickle=False) as archive:
+        images, validation = archive["images"], archive["is_validation"]
+        names = [emotion_name(str(label)) for label in archive["labels"]]
+        emotions = archive["emotions"]
+    faces = folder / "fer2013"
+    faces.mkdir(parents=True, exist_ok=True)
+    for index, image in enumerate(images):
+        file = faces / f"{index:05d}.png"
+        cv2.imwrite(str(file), image)
+        split = "test" if validation[index] else split_of(f"fer2013/{index}", dev=0.1, test=0.0)
+        yield {
+            "face": file.relative_to(folder),
+            "emotion": names[emotions[index]],
+            "split": split,
+            "corpus": "fer2013",
+        }
+
+
+def utkface(path: Path, folder: Path) -> Iterator[Row]:
+    """Extract UTKFace: 70 % train, 15 % dev, 15 % test, by image."""
+    with zipfile.ZipFile(path) as archive:
+        with archive.open("labels.csv") as file:
+            rows = list(csv.DictReader(io.TextIOWrapper(file, "utf-8")))
+        archive.extractall(folder / "utkface", [row["path"] for row in rows])
+    for row in rows:
+        yield {
+            "face": Path("utkface") / row["path"],
+            "age": row["age"],
+            "gender": row["gender"],
+            "split": split_of(f"utkface/{row['path']}", dev=0.15, test=0.15),
+            "corpus": "utkface",
+        }
+
+
+def speech(path: Path, folder: Path) -> Iterator[Row]:
+    """Split by speaker within corpus and gender and, for repeated Korean scripts, by script.
+
+    Of the Korean emotional clips, training speakers keep the training scripts and the other
+    speakers the scripts that are held back; the rest are `unused`.
+    """
+    with path.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    split_of_speaker = splits_by_rank(
+        {row["speaker"]: (row["corpus"], row["gender"], bool(row["age_group"])) for row in rows}
+    )
+    for row in rows:
+        yield {
+            "speech": relative(path.parent / row["path"], folder),
+            "person": row["speaker"],
+            "emotion": emotion_name(row["emotion"]),
+            "age": row["age"] or GROUP_YEARS.get(row["age_group"], ""),
+            "age_group": row["age_group"],
+            "gender": row["gender"],
+            "split": _clip_split(row, split_of_speaker[row["speaker"]]),
+            "corpus": row["corpus"],
+        }
+
+
+def _clip_split(row: dict[str, str], of_speaker: str) -> str:
+    if row["corpus"] != "korean-tts" or not row["emotion"]:
+        return of_speaker
+    # Readers spell a script a little differently; its first two characters tell it from others.
+    is_held_back = split_of(row["script"][:2], dev=0.0, test=0.4) == "test"
+    return of_speaker if is_held_back == (of_speaker != "train") else UNUSED
+
+
+def utterances(path: Path, folder: Path) -> Iterator[Row]:
+    """Split the Korean sentences by what is left when case, spaces and long runs are evened."""
+    with path.open(encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file):
+            yield {
+                "text": row["text"],
+                "emotion": emotion_name(row["label"]),
+                "split": split_of(sentence_name(row["text"]), dev=0.1, test=0.1),
+                "corpus": "korean-utterances",
+            }
+
+
+#: Where each data set lies in the data folder, and what turns it into rows.
+SOURCES: dict[str, Callable[[Path, Path], Iterator[Row]]] = {
+    "faces/fer2013.npz": fer2013,
+    "faces/utkface.zip": utkface,
+    "speech/manifest.csv": speech,
+    "text/korean_utterances.csv": utterances,
+}
+
+
+def emotion_name(label: str) -> str:
+    """Give a data set's label its name in the contract; empty when it is none of the seven."""
+    name = _SYNONYMS.get(label, label)
+    return name if name in EMOTIONS else ""
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Write a manifest with splits, e.g. to measure a server with `clients/evaluate.py`."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--data", type=Path, required=True, help="the data folder")
+    parser.add_argument("--out", type=Path, required=True, help="receives manifest.csv")
+    options = parser.parse_args(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    own = options.data / MANIFEST
+    if own.exists():
+        rows = [row_of(row, options.out) for row in read_manifest(own).examples]
+        write_manifest(options.out / MANIFEST, rows)
+    else:
+        convert(options.data, options.out)
+
+
+if __name__ == "__main__":
+    main()
