@@ -9,7 +9,19 @@ from pathlib import Path
 
 import torch
 
+from training.corpora import open_manifest
 from training.fit import Schedule
+from training.manifest import Manifest
+
+#: A file that says of a folder of checkpoints that they were made by `--quick`.
+QUICK_MARK = "QUICK"
+QUICK_EPOCHS = 2
+#: Rows that `--quick` keeps of each medium, split and label.
+QUICK_ROWS = 3
+
+
+class QuickError(RuntimeError):
+    """Checkpoints of `--quick`, which recognise nothing, would be taken for real ones."""
 
 
 def parser(description: str | None) -> argparse.ArgumentParser:
@@ -17,23 +29,59 @@ def parser(description: str | None) -> argparse.ArgumentParser:
     result = argparse.ArgumentParser(
         description=description, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    result.add_argument("--data", type=Path, required=True, help="the data folder")
-    result.add_argument("--out", type=Path, default=Path("build/training"), help="checkpoints")
+    result.add_argument(
+        "--data", type=Path, required=True, help="a folder with manifest.csv or the known data sets"
+    )
+    result.add_argument(
+        "--out", type=Path, help="checkpoints (build/training, with --quick build/quick)"
+    )
     result.add_argument("--epochs", type=int, help="instead of the network's own number")
     result.add_argument("--seed", type=int, default=0)
     result.add_argument("--threads", type=int, default=torch.get_num_threads())
+    result.add_argument(
+        "--quick",
+        action="store_true",
+        help="try the command in seconds: a few rows, two epochs, untrained encoders",
+    )
     return result
 
 
 def start(parser: argparse.ArgumentParser, arguments: list[str] | None) -> argparse.Namespace:
-    """Parse, and set up logging and threads."""
+    """Parse, and set up logging, threads and the folder of the checkpoints.
+
+    Raises:
+        QuickError: The folder holds the other kind of checkpoints.
+    """
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s: %(message)s")
     torch.set_num_threads(options.threads)
+    options.out = options.out or Path("build/quick" if options.quick else "build/training")
+    _mark(options.out, options.quick)
     return options
+
+
+def open_data(options: argparse.Namespace) -> Manifest:
+    """Read the manifest of `--data`, or a few of its rows when the command is only tried."""
+    manifest = open_manifest(options.data, options.out)
+    return manifest.few(QUICK_ROWS) if options.quick else manifest
 
 
 def scaled(schedule: Schedule, options: argparse.Namespace) -> Schedule:
     """Apply the command line's epochs and seed to a network's own schedule."""
-    epochs = options.epochs or schedule.epochs
+    epochs = options.epochs or (QUICK_EPOCHS if options.quick else schedule.epochs)
     return dataclasses.replace(schedule, epochs=epochs, seed=options.seed)
+
+
+def is_quick(checkpoints: Path) -> bool:
+    """Tell whether a folder of checkpoints was made by `--quick`."""
+    return (checkpoints / QUICK_MARK).exists()
+
+
+def _mark(folder: Path, quick: bool) -> None:
+    """Mark a new folder; refuse one of the other kind."""
+    if folder.exists() and any(folder.iterdir()) and is_quick(folder) != quick:
+        has, asked = ("real", "--quick") if quick else ("--quick", "real")
+        raise QuickError(f"{folder} holds {has} checkpoints, {asked} ones need another --out")
+    if quick:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / QUICK_MARK).touch()

@@ -6,7 +6,8 @@ file at least:
 | column | holds |
 |---|---|
 | text | a sentence |
-| speech, video, face | a file, relative to the manifest's folder; `face` is a cropped face image |
+| speech, face | a recording, a cropped face image: files, relative to the manifest's folder |
+| video | likewise a clip, or a folder of frames; only evaluation reads it |
 | person | whoever must not be divided between splits; empty: the row's own sentence or file |
 | emotion | one of the seven names in `contract.EMOTIONS` |
 | age | years |
@@ -24,6 +25,7 @@ import csv
 import logging
 import math
 import os
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -57,7 +59,7 @@ class Example:
         where: The manifest and the row, for messages; the heading is row 1.
         text: The sentence, or empty.
         speech: A recording, or None.
-        video: A clip, or None.
+        video: A clip or a folder of frames, or None.
         face: A cropped face image, or None.
         person: Whoever must not be divided between splits; never empty.
         emotion: Index in code order, -1 unknown.
@@ -99,6 +101,18 @@ class Manifest:
     def having(self, *columns: str) -> list[Example]:
         """Rows that fill all these columns."""
         return [row for row in self.examples if all(row.states(column) for column in columns)]
+
+    def few(self, count: int) -> Manifest:
+        """Keep the first `count` rows of each medium, split, emotion and gender."""
+        taken: Counter[tuple[object, ...]] = Counter()
+        kept = []
+        for row in self.examples:
+            media = tuple(medium for medium in MEDIA if row.states(medium))
+            kind = (media, row.split, row.emotion, row.gender, row.states("age"))
+            taken[kind] += 1
+            if taken[kind] <= count:
+                kept.append(row)
+        return Manifest(self.path, tuple(kept))
 
     def require(self, medium: str, label: str) -> None:
         """Check that a network can be trained and measured on a label.
@@ -239,7 +253,7 @@ def _file(where: str, folder: Path, column: str, cell: str) -> Path | None:
     if not cell:
         return None
     path = folder / cell
-    if not path.is_file():
+    if not path.exists():
         raise ManifestError(f"{where}: {column} is {cell!r}, but there is no file {path}")
     return path
 

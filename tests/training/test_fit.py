@@ -44,6 +44,17 @@ def test_the_error_falls_and_is_logged(tmp_path):
         errors = [float(row["error"]) for row in csv.DictReader(file)]
     assert len(errors) == 4
     assert errors[-1] < errors[0]
+    assert (tmp_path / "curves.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_an_epoch_that_was_logged_but_not_kept_is_logged_once(tmp_path):
+    with pytest.raises(InterruptionError):
+        train(tmp_path, stop_after=2)
+    with (tmp_path / "log.csv").open("a", encoding="utf-8") as file:
+        file.write("3,0.5,0.5\n")
+    train(tmp_path)
+    with (tmp_path / "log.csv").open(encoding="utf-8") as file:
+        assert [float(row["epoch"]) for row in csv.DictReader(file)] == [1, 2, 3, 4]
 
 
 @pytest.mark.parametrize("optimiser", ["sgd", "adamw"])
@@ -54,6 +65,8 @@ def test_a_resumed_training_equals_an_uninterrupted_one(tmp_path, optimiser):
         train(tmp_path / "parts", stop_after=2, schedule=schedule)
     resumed = train(tmp_path / "parts", schedule=schedule)
     torch.testing.assert_close(resumed.weight, whole.weight, rtol=0, atol=0)
+    logs = [(tmp_path / name / "log.csv").read_text("utf-8") for name in ("whole", "parts")]
+    assert logs[0] == logs[1]
 
 
 def test_a_network_that_was_never_trained_is_named(tmp_path):
