@@ -33,7 +33,7 @@ $(VENV)/.serving: requirements.txt requirements/models.txt | $(BIN)/python
 	$(call install,-r requirements.txt)
 	@touch $@
 
-$(VENV)/.dev: requirements/dev.txt $(VENV)/.serving
+$(VENV)/.dev: requirements/dev.txt requirements/evaluate.txt $(VENV)/.serving
 	$(call install,-r requirements/dev.txt)
 	@touch $@
 

@@ -11,6 +11,7 @@ print(answer.emotion, answer.result)
 from clients.errors import (
     AccessDeniedError,
     InputRefusedError,
+    ManifestError,
     RecogniserError,
     RequestTimeoutError,
     ServerFailedError,
@@ -32,6 +33,7 @@ __all__ = [
     "Context",
     "Faces",
     "InputRefusedError",
+    "ManifestError",
     "Media",
     "Recogniser",
     "RecogniserError",

@@ -17,6 +17,10 @@ class UncuttableMediaError(RecogniserError):
     """A long recording offers no place to be cut within the server's limits."""
 
 
+class ManifestError(RecogniserError):
+    """A manifest cannot be used; the message names the row and says why."""
+
+
 class ServerUnavailableError(RecogniserError):
     """Nobody answers at the address, or the server is too busy, after every attempt."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,6 +23,8 @@ from clients.media import Chunk
 
 RECOGNISE_MODEL = "recognize"
 FACE_MODEL = "face_crop"
+#: The networks that look at crops, with what of theirs a context row holds, in its order.
+CROP_MODELS = {"vgg_face": ("FEATURES", "EMOTION"), "age_gender": ("AGE", "GENDER")}
 
 
 def _no_rows(width: int) -> np.ndarray:
@@ -167,6 +169,15 @@ def faces_call(chunk: Chunk) -> Call:
     return Call(FACE_MODEL, _media_inputs(chunk), [InferRequestedOutput(name) for name in wanted])
 
 
+def crop_calls(crops: np.ndarray) -> list[Call]:
+    """Build the requests, one for each of CROP_MODELS, for crops uint8 [T, 224, 224, 3]."""
+    tensor = np.ascontiguousarray(crops)
+    return [
+        Call(model, [_numbers("CROPS", tensor)], [InferRequestedOutput(name) for name in names])
+        for model, names in CROP_MODELS.items()
+    ]
+
+
 def read_recognition(answer: InferResult) -> Recognition:
     """Take an answer of `recognize` apart.
 
@@ -189,6 +200,16 @@ def read_faces(answer: InferResult) -> Faces:
     count = int(_tensor(answer, "COUNT")[0])
     crops, boxes, times = (_tensor(answer, name)[:count] for name in ("CROPS", "BOXES", "TIMES"))
     return Faces(crops, boxes, times)
+
+
+def read_crop_context(answers: Iterable[InferResult]) -> Context:
+    """Make context rows of the answers of CROP_MODELS."""
+    parts = [
+        _tensor(answer, name)
+        for answer, names in zip(answers, CROP_MODELS.values(), strict=True)
+        for name in names
+    ]
+    return Context(video=np.concatenate(parts, axis=1))
 
 
 def _document(answer: InferResult) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import grpc
+import numpy as np
 from tritonclient.grpc import MAX_GRPC_MESSAGE_SIZE, InferenceServerClient, InferResult
 from tritonclient.grpc.aio import InferenceServerClient as AsyncInferenceServerClient
 from tritonclient.utils import InferenceServerException
@@ -22,7 +23,9 @@ from clients.protocol import (
     Context,
     Faces,
     Recognition,
+    crop_calls,
     faces_call,
+    read_crop_context,
     read_faces,
     read_recognition,
 )
@@ -176,6 +179,16 @@ class Recogniser:
         """Return the faces in a video's first chunk."""
         return read_faces(self._infer(faces_call(next(cut(media)))))
 
+    def crop_context(self, crops: np.ndarray) -> Context:
+        """Return the context rows of faces that need no detection.
+
+        Handed to `recognise` as `past` they stand for a video of these faces.
+
+        Args:
+            crops: RGB, uint8 [T, 224, 224, 3], T from 1 to 64.
+        """
+        return read_crop_context([self._infer(call) for call in crop_calls(crops)])
+
     def _infer(self, call: Call) -> InferResult:
         attempts = Attempts(self._connection.backoff, self._connection.timeout)
         while True:
@@ -233,6 +246,11 @@ class AsyncRecogniser:
         """Return the faces in a video's first chunk."""
         chunk = await asyncio.to_thread(next, cut(media))
         return read_faces(await self._infer(faces_call(chunk)))
+
+    async def crop_context(self, crops: np.ndarray) -> Context:
+        """Return the context rows of crops; see `Recogniser.crop_context`."""
+        calls = [self._infer(call) for call in crop_calls(crops)]
+        return read_crop_context(await asyncio.gather(*calls))
 
     async def _infer(self, call: Call) -> InferResult:
         attempts = Attempts(self._connection.backoff, self._connection.timeout)

@@ -11,22 +11,16 @@ from pathlib import Path
 
 import numpy as np
 
+from clients import command
 from clients.contract import MODALITIES
 from clients.drawing import draw
-from clients.errors import (
-    InputRefusedError,
-    RecogniserError,
-    ServerUnavailableError,
-    UncuttableMediaError,
-    UnreadableFileError,
-)
+from clients.errors import RecogniserError
 from clients.media import Media
 from clients.protocol import Recognition
-from clients.recogniser import Connection, Recogniser, Tls
+from clients.recogniser import Recogniser
 
 logger = logging.getLogger("recognition_client")
 
-OK, FAILED, USAGE, UNAVAILABLE, REFUSED, INCOMPLETE = range(6)
 EXIT_CODES = """\
 exit codes:
   0  answered
@@ -51,16 +45,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     if options.input_text is None and options.input_video is None and options.input_speech is None:
         parser.error("give at least one of --input_text, --input_video, --input_speech")
-    if (options.client_cert is None) != (options.client_key is None):
-        parser.error("--client-cert and --client-key go together")
+    command.check_server_options(parser, options)
     try:
         recognition = _run(options)
     except (RecogniserError, OSError) as error:
         logger.error("%s", error)
-        return _exit_code(error)
+        return command.exit_code(error)
     for modality, failure in recognition.failures.items():
         logger.warning("%s: %s", modality, failure)
-    return INCOMPLETE if options.strict and recognition.failures else OK
+    return command.INCOMPLETE if options.strict and recognition.failures else command.OK
 
 
 def _run(options: argparse.Namespace) -> Recognition:
@@ -71,7 +64,7 @@ def _run(options: argparse.Namespace) -> Recognition:
         fps=options.fps,
     )
     features = MODALITIES if options.full or options.save_features else ()
-    with Recogniser(_connection(options)) as recogniser:
+    with Recogniser(command.connection(options)) as recogniser:
         recognition = recogniser.recognise(media, features=features)
         _print(recognition, full=options.full)
         if options.save_features:
@@ -81,20 +74,6 @@ def _run(options: argparse.Namespace) -> Recognition:
             options.draw.parent.mkdir(parents=True, exist_ok=True)
             draw(recognition, media, faces).save(options.draw, "PNG")
     return recognition
-
-
-def _connection(options: argparse.Namespace) -> Connection:
-    tls = None
-    if options.tls or options.ca_cert or options.client_cert or options.client_key:
-        tls = Tls(options.ca_cert, options.client_key, options.client_cert)
-    return Connection(options.url, options.timeout, tls=tls, token=_token(options.token_file))
-
-
-def _token(path: Path | None) -> str | None:
-    try:
-        return None if path is None else path.read_text(encoding="ascii").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise UnreadableFileError(f"token: cannot read {path}: {error}") from error
 
 
 def _print(recognition: Recognition, full: bool) -> None:
@@ -109,23 +88,6 @@ def _save_features(recognition: Recognition, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for name, rows in recognition.features.items():
         np.save(folder / f"{name}_feature.npy", rows)
-
-
-def _exit_code(error: Exception) -> int:
-    if isinstance(error, ServerUnavailableError):
-        return UNAVAILABLE
-    if isinstance(error, InputRefusedError):
-        return REFUSED
-    if isinstance(error, UnreadableFileError | UncuttableMediaError | OSError):
-        return USAGE
-    return FAILED
-
-
-def _positive(text: str) -> float:
-    number = float(text)
-    if not 0 < number < float("inf"):
-        raise argparse.ArgumentTypeError(f"expected a positive number, came {text!r}")
-    return number
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -145,7 +107,10 @@ def _parser() -> argparse.ArgumentParser:
         help="a film (its sound is used without --input_speech) or a folder of frame images",
     )
     media.add_argument(
-        "--fps", type=_positive, default=10.0, help="frames a second of a folder (default 10)"
+        "--fps",
+        type=command.positive,
+        default=10.0,
+        help="frames a second of a folder (default 10)",
     )
     output = parser.add_argument_group("output")
     output.add_argument(
@@ -163,22 +128,7 @@ def _parser() -> argparse.ArgumentParser:
     output.add_argument(
         "--strict", action="store_true", help="exit with 5 when a modality has an error code"
     )
-    server = parser.add_argument_group("server")
-    server.add_argument("--url", default=Connection.url, help="host:port (default %(default)s)")
-    server.add_argument(
-        "--timeout",
-        metavar="SECONDS",
-        type=_positive,
-        default=Connection.timeout,
-        help="for one request with its retries (default %(default)g)",
-    )
-    server.add_argument("--tls", action="store_true", help="encrypt; implied by the next three")
-    server.add_argument("--ca-cert", metavar="PEM", type=Path, help="who may vouch for the server")
-    server.add_argument("--client-cert", metavar="PEM", type=Path, help="with --client-key")
-    server.add_argument("--client-key", metavar="PEM", type=Path, help="with --client-cert")
-    server.add_argument(
-        "--token-file", metavar="FILE", type=Path, help="sent as `authorization: Bearer ...`"
-    )
+    command.add_server_options(parser)
     return parser
 
 

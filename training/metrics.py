@@ -1,1 +1,1 @@
-../clients/metrics.py
+../clients/evaluation/metrics.py

@@ -40,6 +40,10 @@ TENSORS = {
     "BOXES": np.array([[100, 80, 300, 320]] * 2, np.float32),
     "TIMES": np.array([0.0, 1.0], np.float32),
     "COUNT": np.array([2], np.int32),
+    "FEATURES": np.full((1, 4096), 6, np.float32),
+    "EMOTION": np.array([[0.1, 0.4, 0.1, 0.1, 0.1, 0.1, 0.1]], np.float32),
+    "AGE": np.array([[40]], np.float32),
+    "GENDER": np.array([[0.75, 0.25]], np.float32),
 }
 
 

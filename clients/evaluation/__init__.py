@@ -1,0 +1,1 @@
+"""What `clients.evaluate` is made of: the manifest, the asking, the figures and the pictures."""

@@ -1,0 +1,211 @@
+"""Ask the server about every sample, and keep each answer as soon as it is there."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from clients.contract import AGE_CODE, EMOTION_CODES, GENDER_CODES, VIDEO_FEATURE
+from clients.errors import (
+    InputRefusedError,
+    ManifestError,
+    RequestTimeoutError,
+    ServerFailedError,
+    UncuttableMediaError,
+    UnexpectedAnswerError,
+    UnreadableFileError,
+)
+from clients.evaluation.manifest import Sample
+from clients.media import Media
+from clients.protocol import Context
+from clients.recogniser import AsyncRecogniser, Connection
+
+#: What answers for a sample: `face` are the face networks on one image; a face without a video is
+#: also the `video`, as a clip of one picture; `fused` is the front door's answer.
+SOURCES = ("text", "speech", "video", "face", "fused")
+CROP_SIDE = 224
+
+#: What is wrong with one sample and no other.
+_SAMPLE_FAULTS = (InputRefusedError, UncuttableMediaError, UnreadableFileError)
+#: What may be different when it is asked again.
+_SERVER_FAULTS = (RequestTimeoutError, ServerFailedError, UnexpectedAnswerError)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of one sample.
+
+    Attributes:
+        answers: The flat dictionary of result codes, by source.
+        errors: Why a source has no answer, or was not quite content, by source.
+        server_fault: Whether an error was the server's, and the sample is worth another try.
+    """
+
+    answers: dict[str, dict[str, float]] = field(default_factory=dict)
+    errors: dict[str, str] = field(default_factory=dict)
+    server_fault: bool = False
+
+
+class Journal:
+    """The outcomes of a run, a JSON line each, so that an interrupted run can go on.
+
+    The first line names the manifest. A line that was cut short by a crash is dropped.
+    """
+
+    def __init__(self, path: Path, manifest: Path, resume: bool) -> None:
+        """Begin a journal, or go on with one.
+
+        Args:
+            path: The file.
+            manifest: What is measured.
+            resume: Whether an existing journal may be continued.
+
+        Raises:
+            ManifestError: There is a journal and `resume` is not set, or it is another manifest's.
+        """
+        self.outcomes: dict[tuple[str, ...], Outcome] = {}
+        self._path = path
+        self._heading = {"manifest": str(manifest.resolve())}
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if not path.exists():
+            self._append(self._heading)
+        elif resume:
+            self._read()
+        else:
+            raise ManifestError(f"{path} exists: go on with --resume, or choose another --out")
+
+    def add(self, sample: Sample, outcome: Outcome) -> None:
+        """Keep an outcome."""
+        self.outcomes[sample.media] = outcome
+        self._append({"media": sample.media, **asdict(outcome)})
+
+    def open_samples(self, samples: Iterable[Sample]) -> list[Sample]:
+        """Return those that are still to be asked, equal media once."""
+        return list({s.media: s for s in samples if s.media not in self.outcomes}.values())
+
+    def _append(self, entry: dict) -> None:
+        with self._path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(entry, ensure_ascii=False) + "\n")
+
+    def _read(self) -> None:
+        data = self._path.read_bytes()
+        whole = data[: data.rfind(b"\n") + 1]
+        try:
+            heading, *entries = (json.loads(line) for line in whole.splitlines())
+            outcomes = {tuple(entry.pop("media")): Outcome(**entry) for entry in entries}
+        except (ValueError, TypeError, KeyError) as error:
+            raise ManifestError(
+                f"{self._path} is not a journal of this program: {error}"
+            ) from error
+        if heading != self._heading:
+            raise ManifestError(
+                f"{self._path} is about {heading.get('manifest')}, expected "
+                f"{self._heading['manifest']}: choose another --out"
+            )
+        self.outcomes = {key: one for key, one in outcomes.items() if not one.server_fault}
+        if len(whole) < len(data):
+            self._path.write_bytes(whole)
+
+
+async def ask_all(
+    samples: Iterable[Sample],
+    connection: Connection,
+    concurrency: int,
+    done: Callable[[Sample, Outcome], None],
+) -> None:
+    """Ask about samples side by side.
+
+    Args:
+        samples: What to ask about.
+        connection: Where and how.
+        concurrency: How many are under way at once.
+        done: Takes each outcome.
+
+    Raises:
+        RecogniserError: The server cannot be reached or denies access. What was under way is
+            finished first, the rest is not begun.
+    """
+    pending = deque(samples)
+
+    async def work() -> None:
+        while pending:
+            sample = pending.popleft()
+            try:
+                done(sample, await ask(client, sample))
+            except Exception:
+                pending.clear()
+                raise
+
+    async with AsyncRecogniser(connection) as client:
+        workers = [work() for _ in range(concurrency)]
+        endings = await asyncio.gather(*workers, return_exceptions=True)
+    for ending in endings:
+        if ending is not None:
+            raise ending
+
+
+async def ask(client: AsyncRecogniser, sample: Sample) -> Outcome:
+    """Ask about one sample: its face, if any, to the face networks, and all to the front door.
+
+    Raises:
+        RecogniserError: The server cannot be reached or denies access.
+    """
+    answers, errors, server_fault = {}, {}, False
+    past = None
+    if sample.face:
+        try:
+            crops = await asyncio.to_thread(read_crop, sample.face)
+            rows = await client.crop_context(crops)
+        except (*_SAMPLE_FAULTS, *_SERVER_FAULTS) as error:
+            errors["face"] = str(error)
+            server_fault = isinstance(error, _SERVER_FAULTS)
+        else:
+            answers["face"] = _codes_of(rows)
+            past = None if sample.video else rows
+    if past or sample.text or sample.speech or sample.video:
+        try:
+            media = Media(text=sample.text, audio=sample.speech, video=sample.video)
+            recognition = await client.recognise(media, past=past)
+        except (*_SAMPLE_FAULTS, *_SERVER_FAULTS) as error:
+            brought = [name for name in ("text", "speech", "video") if getattr(sample, name)]
+            errors |= dict.fromkeys([*brought, "fused"], str(error))
+            server_fault = server_fault or isinstance(error, _SERVER_FAULTS)
+        else:
+            reports = recognition.modalities.items()
+            answers |= {name: report["result"] for name, report in reports if "result" in report}
+            answers["fused"] = recognition.result
+            errors |= recognition.failures
+    return Outcome(answers, errors, server_fault)
+
+
+def read_crop(path: Path) -> np.ndarray:
+    """Read the image of a face as the face networks take it, scaled as serving scales its crops.
+
+    Returns:
+        RGB, uint8 [1, 224, 224, 3].
+
+    Raises:
+        UnreadableFileError: It is no image.
+    """
+    try:
+        with Image.open(path) as file:
+            picture = ImageOps.exif_transpose(file).convert("RGB")
+    # Pillow calls a broken PNG file a SyntaxError.
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise UnreadableFileError(f"face: cannot read {path}: {error}") from error
+    shrinks = max(picture.size) > CROP_SIDE
+    method = Image.Resampling.BOX if shrinks else Image.Resampling.BILINEAR
+    return np.asarray(picture.resize((CROP_SIDE, CROP_SIDE), method))[None]
+
+
+def _codes_of(rows: Context) -> dict[str, float]:
+    """Write the first row's posteriors and age as the flat dictionary of result codes."""
+    codes = (*EMOTION_CODES, AGE_CODE, *GENDER_CODES)
+    return dict(zip(codes, rows.video[0, VIDEO_FEATURE:].tolist(), strict=True))
