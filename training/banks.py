@@ -8,7 +8,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from training.face import Faces, augment, cached, fer2013, predict, utkface
+from training import command
+from training.face import augment, predict
+from training.face_data import Faces, emotion_faces, people_faces
 from training.fit import trained
 from training.networks.face import AttributeNet, EmotionNet
 from training.networks.speech import Heads
@@ -25,19 +27,19 @@ TEXT_LOSS = 0.8
 
 def build_banks(options: Namespace, split: str) -> Banks:
     """Run every unimodal network over one split of its data."""
-    folder = options.out
+    folder, manifest = options.out, command.open_data(options)
     torch.manual_seed(options.seed)
     face = trained(EmotionNet(), folder / "face" / "emotion")
-    fer = cached(fer2013, options.data / "faces" / "fer2013.npz", folder / "face")
+    faces = emotion_faces(manifest, folder / "face")
     people = trained(AttributeNet(), folder / "face" / "attributes")
-    utk = cached(utkface, options.data / "faces" / "utkface.zip", folder / "face")
+    known = people_faces(manifest, folder / "face")
     windows = cached_windows(options.data, options.whisper, folder / "speech")
     sentences = read_sentences(options.data / "text" / "korean_utterances.csv")
     return Banks(
-        face_bank(face, fer.part(split)),
+        face_bank(face, faces.part(split)),
         voice_bank(trained(Heads(), folder / "speech" / "heads"), windows, split),
         text_bank(trained(TextNet(), folder / "text"), sentences, split),
-        people_bank(people, utk.part(split)),
+        people_bank(people, known.part(split)),
     )
 
 

@@ -138,9 +138,10 @@ class Manifest:
 
 
 def labels_of(examples: Sequence[Example]) -> dict[str, np.ndarray]:
-    """Put the labels of N rows into arrays [N], by column name."""
+    """Put the labels of N rows into arrays [N], by column name; ages are float32."""
     columns = ("person", "emotion", "age", "age_group", "gender", "split", "corpus")
-    return {column: np.array([getattr(row, column) for row in examples]) for column in columns}
+    labels = {column: np.array([getattr(row, column) for row in examples]) for column in columns}
+    return labels | {"age": labels["age"].astype(np.float32)}
 
 
 def read_manifest(path: Path) -> Manifest:

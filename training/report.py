@@ -16,7 +16,8 @@ from pathlib import Path
 import numpy as np
 
 from training import command, metrics
-from training.face import Faces, cached, fer2013, predict, utkface
+from training.face import predict
+from training.face_data import Faces, emotion_faces, people_faces
 from training.fit import trained
 from training.networks.face import AttributeNet, EmotionNet
 from training.networks.speech import Heads
@@ -69,7 +70,7 @@ def commonest(labels: np.ndarray) -> int:
 def face_rows(options: Namespace) -> Iterator[Row]:
     """Emotion on FER2013's validation part."""
     folder = options.out / "face"
-    faces = cached(fer2013, options.data / "faces" / "fer2013.npz", folder)
+    faces = emotion_faces(command.open_data(options), folder)
     test = faces.part("test")
     network = trained(EmotionNet(), folder / "emotion")
     logits = predict(network, test.tensor())[1]
@@ -85,7 +86,7 @@ def face_rows(options: Namespace) -> Iterator[Row]:
 def people_rows(options: Namespace) -> Iterator[Row]:
     """Age and gender on UTKFace, over all and by group."""
     folder = options.out / "face"
-    faces = cached(utkface, options.data / "faces" / "utkface.zip", folder)
+    faces = people_faces(command.open_data(options), folder)
     train, test = faces.part("train"), faces.part("test")
     network = trained(AttributeNet(), folder / "attributes")
     years, logits = predict(network, test.tensor())

@@ -1,0 +1,128 @@
+"""Face images of a manifest as the face networks' trunk takes them, read once and kept."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from training.manifest import Example, Manifest, ManifestError, labels_of
+from training.networks.face import CROP_SIDE, FACE_SIDE, Shrink
+
+log = logging.getLogger(__name__)
+
+#: Pictures that are shrunk at a time; bounds the memory.
+CHUNK = 128
+
+
+@dataclass(frozen=True)
+class Faces:
+    """Small grey faces and what is known of them; N images.
+
+    Attributes:
+        images: uint8 [N,48,48].
+        splits: "train", "dev" or "test" [N].
+        labels: Name to values [N]: `emotion` index, or `age` in years and `gender` (1 = female).
+    """
+
+    images: np.ndarray
+    splits: np.ndarray
+    labels: dict[str, np.ndarray]
+
+    def part(self, *splits: str) -> Faces:
+        """Keep the given splits."""
+        keep = np.isin(self.splits, splits)
+        labels = {name: values[keep] for name, values in self.labels.items()}
+        return Faces(self.images[keep], self.splits[keep], labels)
+
+    def tensor(self) -> Tensor:
+        """All images as the trunk takes them: float [N,1,48,48] in 0..255."""
+        return torch.from_numpy(self.images).unsqueeze(1).float()
+
+
+def emotion_faces(manifest: Manifest, folder: Path) -> Faces:
+    """Faces whose emotion is known; `folder` keeps their images for the next run.
+
+    Raises:
+        ManifestError: A split lacks an emotion, or an image cannot be read.
+    """
+    manifest.require("face", "emotion")
+    return _faces(manifest.having("face", "emotion"), ("emotion",), folder / "emotion.npz")
+
+
+def people_faces(manifest: Manifest, folder: Path) -> Faces:
+    """Faces whose age and gender are known; `folder` keeps their images for the next run.
+
+    Raises:
+        ManifestError: A split lacks ages or a gender, or an image cannot be read.
+    """
+    manifest.require("face", "age")
+    manifest.require("face", "gender")
+    people = manifest.having("face", "age", "gender")
+    return _faces(people, ("age", "gender"), folder / "people.npz")
+
+
+def _faces(examples: Sequence[Example], names: Sequence[str], kept: Path) -> Faces:
+    labels = labels_of(examples)
+    images = _kept_images(examples, kept)
+    return Faces(images, labels["split"], {name: labels[name] for name in names})
+
+
+def _kept_images(examples: Sequence[Example], path: Path) -> np.ndarray:
+    """Read the images, or take them from `path` when it was made from the same files."""
+    state = _state(examples)
+    if path.exists():
+        with np.load(path, allow_pickle=False) as arrays:
+            if str(arrays["state"]) == state:
+                return arrays["images"]
+        log.info("%s was made from other images and is made again", path)
+    images = served_faces(examples)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    np.savez(path, images=images, state=np.array(state))
+    return images
+
+
+def _state(examples: Sequence[Example]) -> str:
+    """Summarise which files there are, their sizes and when they were written."""
+    digest = hashlib.sha256(str(FACE_SIDE).encode())
+    for example in examples:
+        stat = example.face.stat()
+        digest.update(f"{example.face.resolve()}\0{stat.st_size}\0{stat.st_mtime_ns}\n".encode())
+    return digest.hexdigest()
+
+
+def served_faces(examples: Sequence[Example]) -> np.ndarray:
+    """Read face images and pass them through what serving does before the trunk.
+
+    Returns:
+        uint8 [N,48,48].
+
+    Raises:
+        ManifestError: A file is not an image; the message names its row.
+    """
+    shrink = Shrink()
+    faces = np.empty((len(examples), FACE_SIDE, FACE_SIDE), np.uint8)
+    for start in tqdm(range(0, len(examples), CHUNK), "faces", unit_scale=CHUNK, disable=None):
+        crops = np.stack([_crop(example) for example in examples[start : start + CHUNK]])
+        small = shrink(torch.from_numpy(crops)).squeeze(1)
+        faces[start : start + CHUNK] = small.round().clamp(0, 255).to(torch.uint8).numpy()
+    return faces
+
+
+def _crop(example: Example) -> np.ndarray:
+    """Read an image as the served models take a face: uint8 [224,224,3] RGB."""
+    # Not imread, which cannot open every path on every system and prints when it fails.
+    data = np.frombuffer(example.face.read_bytes(), np.uint8)
+    image = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
+    if image is None:
+        raise ManifestError(f"{example.where}: face {example.face} is not an image")
+    resized = cv2.resize(image, (CROP_SIDE, CROP_SIDE), interpolation=cv2.INTER_LINEAR)
+    return cv2.cvtColor(resized, cv2.COLOR_BGR2RGB)
