@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -17,11 +19,12 @@ from torch import Tensor
 
 from training import command, metrics
 from training.banks import build_banks
-from training.contract import MODALITIES
+from training.contract import EMOTIONS, MODALITIES
 from training.fit import Schedule, fit, trained
 from training.networks.face import EmotionNet
 from training.networks.fusion import Clip, FusionNet
 from training.networks.video import VideoNet
+from training.pictures import draw_confusions
 from training.pseudo_clips import (
     Banks,
     Pairs,
@@ -36,9 +39,12 @@ log = logging.getLogger(__name__)
 
 VIDEO_SCHEDULE = Schedule(epochs=3, batch=64, rate=1e-3, decay=0.05)
 FUSION_SCHEDULE = Schedule(epochs=5, batch=64, rate=1e-3, decay=0.05)
-#: Clips that are drawn for one epoch.
+#: Clips that are drawn for one epoch, and to measure each subset of modalities.
 EPOCH_CLIPS = 6_400
 REPORT_CLIPS = 2_000
+QUICK_CLIPS = 100
+#: Clips that are measured at a time.
+CHUNK = 250
 #: Chance that a text, or a voice, of a training clip is degraded.
 DEGRADED = 0.15
 _AGE_SCALE = 25.0
@@ -49,8 +55,10 @@ def _chance() -> np.random.Generator:
     return np.random.default_rng(int(torch.randint(0, 2**31, ())))
 
 
-def train_video(banks: Banks, face: EmotionNet, schedule: Schedule, folder: Path) -> VideoNet:
-    """Learn which faces of a sequence to trust."""
+def train_video(
+    banks: Banks, face: EmotionNet, clips: int, schedule: Schedule, folder: Path
+) -> VideoNet:
+    """Learn which faces of a sequence to trust, from `clips` sequences an epoch."""
     torch.manual_seed(schedule.seed)
     network = VideoNet()
     network.emotion.load_state_dict(face.emotion.state_dict())
@@ -61,17 +69,17 @@ def train_video(banks: Banks, face: EmotionNet, schedule: Schedule, folder: Path
         logits = network(*draw_sequences(banks.faces, emotions, random))
         return F.cross_entropy(logits, torch.from_numpy(emotions))
 
-    fit(network, EPOCH_CLIPS, loss, dict, schedule, folder)
+    fit(network, clips, loss, dict, schedule, folder)
     return network
 
 
 def train_fusion(
-    banks: Banks, video: VideoNet, mean_age: float, schedule: Schedule, folder: Path
+    banks: Banks, video: VideoNet, clips: int, schedule: Schedule, folder: Path
 ) -> FusionNet:
-    """Learn how far to trust each modality, alone and beside others."""
+    """Learn how far to trust each modality, alone and beside others, from `clips` an epoch."""
     torch.manual_seed(schedule.seed)
     network = FusionNet()
-    network.people.mean_age.fill_(mean_age)
+    network.people.mean_age.fill_(float(banks.people.ages.mean()))
 
     def loss(indices: Tensor) -> Tensor:
         random, batch = _chance(), len(indices)
@@ -81,7 +89,7 @@ def train_fusion(
         pairs = draw_pairs(banks, _random_pairing(batch, random), random)
         return F.cross_entropy(logits, torch.from_numpy(emotions)) + people_loss(network, pairs)
 
-    fit(network, EPOCH_CLIPS, loss, dict, schedule, folder)
+    fit(network, clips, loss, dict, schedule, folder)
     return network
 
 
@@ -110,40 +118,67 @@ def single_guesses(clip: Clip) -> list[np.ndarray]:
     return [posterior.argmax(1).numpy() for posterior in posteriors]
 
 
+@dataclass(frozen=True)
+class Guesses:
+    """What networks say about N clips: label indices, the truth beside them.
+
+    Attributes:
+        truth: [N].
+        fused: [N].
+        alone: By modality, in the order of `MODALITIES` [3,N].
+    """
+
+    truth: np.ndarray
+    fused: np.ndarray
+    alone: np.ndarray
+
+
+def guess_clips(
+    network: FusionNet,
+    video: VideoNet,
+    banks: Banks,
+    subset: Sequence[bool],
+    clips: int,
+    degraded: float,
+) -> Guesses:
+    """Read `clips` clips of `banks` in which the modalities of `subset` [3] are present."""
+    random = np.random.default_rng(sum(bool(present) << bit for bit, present in enumerate(subset)))
+    parts = []
+    for start in range(0, clips, CHUNK):
+        emotions = random_emotions(min(CHUNK, clips - start), random)
+        present = np.tile(subset, (len(emotions), 1))
+        clip = draw_clips(banks, video, emotions, present, random, degraded)
+        with torch.no_grad():
+            fused = network(clip)[0].argmax(1).numpy()
+        parts.append(np.stack([emotions, fused, *single_guesses(clip)]))
+    truth, fused, *alone = np.concatenate(parts, 1)
+    return Guesses(truth, fused, np.stack(alone))
+
+
 def emotion_report(
-    network: FusionNet, video: VideoNet, banks: Banks, degraded: float
+    network: FusionNet, video: VideoNet, banks: Banks, clips: int, degraded: float
 ) -> dict[str, dict[str, object]]:
     """Compare fused and single accuracies on clips of `banks` for every subset of modalities."""
     report = {}
     for code in range(1, 8):
         subset = [bool(code & 1 << bit) for bit in range(3)]
-        random = np.random.default_rng(code)
-        truths, fused, singles = [], [], []
-        for _ in range(0, REPORT_CLIPS, 250):
-            emotions = random_emotions(250, random)
-            present = np.tile(subset, (250, 1))
-            clip = draw_clips(banks, video, emotions, present, random, degraded)
-            with torch.no_grad():
-                fused.append(network(clip)[0].argmax(1).numpy())
-            truths.append(emotions)
-            singles.append(np.stack(single_guesses(clip)))
-        truth, guess = np.concatenate(truths), np.concatenate(fused)
+        guesses = guess_clips(network, video, banks, subset, clips, degraded)
         alone = {
-            name: metrics.accuracy(truth, np.concatenate(singles, 1)[index])
+            name: metrics.accuracy(guesses.truth, guesses.alone[index])
             for index, name in enumerate(MODALITIES)
             if subset[index]
         }
         report["+".join(alone)] = {
-            "fused": metrics.with_interval(metrics.accuracy, truth, guess),
+            "fused": metrics.with_interval(metrics.accuracy, guesses.truth, guesses.fused),
             "alone": alone,
-            "gain": metrics.accuracy(truth, guess) - max(alone.values()),
+            "gain": metrics.accuracy(guesses.truth, guesses.fused) - max(alone.values()),
         }
     return report
 
 
-def people_report(network: FusionNet, banks: Banks) -> dict[str, dict[str, object]]:
-    """Age and gender from face, voice and both, on the same pairs."""
-    drawn = draw_pairs(banks, np.ones((REPORT_CLIPS, 2), bool), np.random.default_rng(0))
+def people_report(network: FusionNet, banks: Banks, clips: int) -> dict[str, dict[str, object]]:
+    """Age and gender from face, voice and both, on the same `clips` pairs."""
+    drawn = draw_pairs(banks, np.ones((clips, 2), bool), np.random.default_rng(0))
     known = ~drawn.ages.isnan().numpy()
     report = {}
     for name, has_face, has_voice in (
@@ -174,21 +209,39 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--whisper", type=Path, default=Path("build/whisper"), help="wheels")
     options = command.start(parser, arguments)
     folder = options.out / "fusion"
+    epoch_clips, report_clips = (
+        QUICK_CLIPS if options.quick else count for count in (EPOCH_CLIPS, REPORT_CLIPS)
+    )
     dev = build_banks(options, "dev")
     face = trained(EmotionNet(), options.out / "face" / "emotion")
-    video = train_video(dev, face, command.scaled(VIDEO_SCHEDULE, options), folder / "video")
-    mean_age = float(dev.people.ages.mean())
+    schedule = command.scaled(VIDEO_SCHEDULE, options)
+    video = train_video(dev, face, epoch_clips, schedule, folder / "video")
     schedule = command.scaled(FUSION_SCHEDULE, options)
-    network = train_fusion(dev, video, mean_age, schedule, folder / "fusion")
+    network = train_fusion(dev, video, epoch_clips, schedule, folder / "fusion")
     test = build_banks(options, "test")
     report = {
-        "emotion": emotion_report(network, video, test, degraded=0.0),
+        "emotion": emotion_report(network, video, test, report_clips, degraded=0.0),
         "emotion, text and voice often degraded": emotion_report(
-            network, video, test, degraded=0.3
+            network, video, test, report_clips, degraded=0.3
         ),
-        "people": people_report(network, test),
+        "people": people_report(network, test, report_clips),
     }
     (folder / "report.json").write_text(json.dumps(report, indent=1), encoding="utf-8")
+    _draw(network, video, {"dev": dev, "test": test}, report_clips, folder)
+
+
+def _draw(
+    network: FusionNet, video: VideoNet, banks: dict[str, Banks], clips: int, folder: Path
+) -> None:
+    """Draw whom the video network and fusion take for whom on whole clips."""
+    guesses = {
+        split: guess_clips(network, video, bank, [True] * 3, clips, degraded=0.0)
+        for split, bank in banks.items()
+    }
+    seen = {split: (guess.truth, guess.alone[2]) for split, guess in guesses.items()}
+    fused = {split: (guess.truth, guess.fused) for split, guess in guesses.items()}
+    draw_confusions(folder / "video" / "confusion.png", seen, EMOTIONS)
+    draw_confusions(folder / "fusion" / "confusion.png", fused, EMOTIONS)
 
 
 if __name__ == "__main__":

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
+
+from training import metrics
 
 PANEL = 4.2
 #: On this share of its class a cell is dark, and its figure is written in white.
@@ -47,17 +48,10 @@ def draw_confusions(
     """
     figure = _figure(len(parts), PANEL)
     for axes, (name, (truth, guess)) in zip(figure.axes, parts.items(), strict=True):
-        counts = confusion(truth, guess, len(classes))
+        counts = metrics.confusion(truth, guess, len(classes))
         _draw_matrix(axes, counts, classes)
         axes.set_title(f"{name}, n = {counts.sum()}", fontsize=10)
     figure.savefig(path, dpi=100)
-
-
-def confusion(truth: np.ndarray, guess: np.ndarray, classes: int) -> np.ndarray:
-    """Count guesses by true class (rows) and guessed class (columns); labels [N] to int [C,C]."""
-    counts = np.zeros((classes, classes), int)
-    np.add.at(counts, (truth, guess), 1)
-    return counts
 
 
 def _draw_matrix(axes: Axes, counts: np.ndarray, classes: Sequence[str]) -> None:
@@ -76,6 +70,5 @@ def _draw_matrix(axes: Axes, counts: np.ndarray, classes: Sequence[str]) -> None
 def _figure(panels: int, height: float) -> Figure:
     """Make a figure with a row of panels; no window and no state outside it."""
     figure = Figure((PANEL * panels, height), layout="constrained")
-    FigureCanvasAgg(figure)
     figure.subplots(1, panels)
     return figure

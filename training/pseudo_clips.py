@@ -221,8 +221,9 @@ def draw_pairs(banks: Banks, present: np.ndarray, random: np.random.Generator) -
 def _matching_face(people: PeopleBank, gender: int, age: float, random: np.random.Generator) -> int:
     fits = people.genders == gender
     if not np.isnan(age):
-        group = np.digitize(age, AGE_GROUPS)
-        fits &= np.digitize(people.ages, AGE_GROUPS) == group
+        of_age = np.digitize(people.ages, AGE_GROUPS) == np.digitize(age, AGE_GROUPS)
+        # A small corpus may have no face for every voice; gender alone must do then.
+        fits = fits & of_age if (fits & of_age).any() else fits
     return int(random.choice(np.flatnonzero(fits)))
 
 

@@ -8,14 +8,9 @@ import pytest
 
 pytest.importorskip("matplotlib", reason="pictures need Matplotlib (requirements/export.txt)")
 
-from training.pictures import confusion, draw_confusions, draw_curves
+from training.pictures import draw_confusions, draw_curves
 
 CLASSES = ("happiness", "anger", "fear")
-
-
-def test_a_confusion_counts_truths_in_rows_and_guesses_in_columns():
-    counts = confusion(np.array([0, 0, 2]), np.array([0, 1, 1]), 3)
-    np.testing.assert_array_equal(counts, [[1, 1, 0], [0, 0, 0], [0, 1, 0]])
 
 
 def test_each_part_adds_a_panel_and_a_class_without_examples_is_drawn(tmp_path):
