@@ -31,32 +31,41 @@ _AGE_METRICS = (metrics.within_five_years, metrics.mean_absolute_error)
 
 
 @dataclass(frozen=True)
-class Figure:
-    """One figure.
+class Interval:
+    """A figure with its 95 % bootstrap interval.
+
+    Attributes:
+        value: Ages' mean absolute error is in years, all others are shares of 1.
+        low: Lower end; None for the calibration error, which resampling only raises, and where
+            there is but one sample or person to draw from.
+        high: Upper end, likewise.
+    """
+
+    value: float
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """How well one source told one thing.
 
     Attributes:
         group: "all", or what the samples share: "corpus ...", "gender ..." or "age ...".
         source: One of SOURCES.
-        target: "emotion", "restricted emotion", "age" or "gender".
-        metric: Its name.
-        value: The figure; age errors are in years, all others are shares of 1.
-        low: Lower end of its 95 % bootstrap interval; None for the calibration error, which
-            resampling only raises, and where there is but one sample or person to draw from.
-        high: Upper end.
+        target: "emotion", "restricted emotion", "gender" or "age".
         n: Samples.
         people: How many people they are of, whole people being resampled; None when no sample
             names one, and samples are.
+        figures: By name of the metric.
     """
 
     group: str
     source: str
     target: str
-    metric: str
-    value: float
-    low: float | None
-    high: float | None
     n: int
     people: int | None
+    figures: dict[str, Interval]
 
 
 @dataclass(frozen=True)
@@ -107,10 +116,10 @@ def classes_of(samples: Sequence[Sample]) -> dict[str, tuple[str, ...]]:
     }
 
 
-def figures_of(
+def measurements_of(
     pairs: Pairs, classes: Mapping[str, Sequence[str]] | None = None
-) -> Iterator[Figure]:
-    """Yield every figure of every group.
+) -> Iterator[Measurement]:
+    """Measure every source in every group by all that is known.
 
     Args:
         pairs: Samples and their outcomes.
@@ -119,17 +128,16 @@ def figures_of(
     """
     for group, members in groups_of(pairs).items():
         for source in SOURCES:
-            targets = {
-                "emotion": emotion_answers(members, source),
-                "age": age_answers(members, source),
-                "gender": gender_answers(members, source),
-            }
+            targets = {"emotion": emotion_answers(members, source)}
             if classes is not None:
-                restricted = emotion_answers(members, source, classes)
-                targets["restricted emotion"] = restricted
+                targets["restricted emotion"] = emotion_answers(members, source, classes)
+            targets["gender"] = gender_answers(members, source)
+            targets["age"] = age_answers(members, source)
             for target, answers in targets.items():
-                for metric, figure in _measures(answers):
-                    yield Figure(group, source, target, metric, **figure)
+                if n := len(answers.truth):
+                    people = None if answers.people is None else len(np.unique(answers.people))
+                    figures = dict(_figures(answers))
+                    yield Measurement(group, source, target, n, people, figures)
 
 
 def emotion_answers(
@@ -199,17 +207,12 @@ def _people(pairs: Pairs) -> np.ndarray | None:
     return np.array([sample.person or f"row {sample.row}" for sample, _ in pairs])
 
 
-def _measures(answers: Answers) -> Iterator[tuple[str, dict]]:
-    if not len(answers.truth):
-        return
-    classes = answers.guess.ndim == 2
-    people = None if answers.people is None else len(np.unique(answers.people))
-    for metric in _CLASS_METRICS if classes else _AGE_METRICS:
+def _figures(answers: Answers) -> Iterator[tuple[str, Interval]]:
+    is_class = answers.guess.ndim == 2
+    units = answers.truth if answers.people is None else np.unique(answers.people)
+    for metric in _CLASS_METRICS if is_class else _AGE_METRICS:
         figure = metrics.with_interval(metric, answers.truth, answers.decision, answers.people)
-        if (people or len(answers.truth)) < 2:
-            figure |= {"low": None, "high": None}
-        yield metric.__name__.replace("_", " "), figure | {"people": people}
-    if classes:
-        error = metrics.calibration_error(answers.truth, answers.guess)
-        figure = {"value": error, "low": None, "high": None, "n": len(answers.truth)}
-        yield "calibration error", figure | {"people": people}
+        ends = (figure["low"], figure["high"]) if len(units) > 1 else (None, None)
+        yield metric.__name__.replace("_", " "), Interval(figure["value"], *ends)
+    if is_class:
+        yield "calibration error", Interval(metrics.calibration_error(answers.truth, answers.guess))

@@ -16,17 +16,18 @@ def accuracy(truth: np.ndarray, guess: np.ndarray) -> float:
 
 
 def unweighted_recall(truth: np.ndarray, guess: np.ndarray) -> float:
-    """Mean recall over the classes that occur (UAR); labels [N]."""
-    return float(np.mean([(guess[truth == label] == label).mean() for label in np.unique(truth)]))
+    """Mean recall over the classes that occur (UAR); class indices [N]."""
+    counts = _confusion(truth, guess)
+    occurring = counts.sum(1)
+    return float((counts.diagonal() / np.maximum(occurring, 1))[occurring > 0].mean())
 
 
 def macro_f1(truth: np.ndarray, guess: np.ndarray) -> float:
-    """Mean F1 over the classes that occur; labels [N]."""
-    scores = []
-    for label in np.unique(truth):
-        hits = ((truth == label) & (guess == label)).sum()
-        scores.append(2 * hits / ((truth == label).sum() + (guess == label).sum()))
-    return float(np.mean(scores))
+    """Mean F1 over the classes that occur; class indices [N]."""
+    counts = _confusion(truth, guess)
+    occurring, guessed = counts.sum(1), counts.sum(0)
+    scores = 2 * counts.diagonal() / np.maximum(occurring + guessed, 1)
+    return float(scores[occurring > 0].mean())
 
 
 def mean_absolute_error(truth: np.ndarray, guess: np.ndarray) -> float:
@@ -40,9 +41,13 @@ def within_five_years(truth: np.ndarray, guess: np.ndarray) -> float:
 
 
 def confusion(truth: np.ndarray, guess: np.ndarray, classes: int) -> np.ndarray:
-    """Count pairs of labels [N]; returns int [classes,classes], a row for each true class."""
+    """Count pairs of class indices [N]; returns int [classes,classes], a row for each truth."""
     pairs = np.bincount(truth * classes + guess, minlength=classes * classes)
     return pairs.reshape(classes, classes)
+
+
+def _confusion(truth: np.ndarray, guess: np.ndarray) -> np.ndarray:
+    return confusion(truth, guess, 1 + int(max(truth.max(), guess.max())))
 
 
 def reliability(truth: np.ndarray, posteriors: np.ndarray, bins: int = 15) -> np.ndarray:

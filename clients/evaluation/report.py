@@ -10,16 +10,16 @@ from clients.evaluation import metrics
 from clients.evaluation.asking import SOURCES
 from clients.evaluation.figures import (
     Answers,
-    Figure,
     Pairs,
     corpora_of,
     emotion_answers,
-    figures_of,
     gender_answers,
+    measurements_of,
 )
 from clients.evaluation.manifest import GENDERS
 
-HEADING = ("group", "source", "target", "metric", "figure", "95 % interval", "n", "people")
+#: More would bury the figures.
+ERRORS_TOLD = 20
 
 
 def document(
@@ -29,14 +29,14 @@ def document(
 
     Args:
         pairs: Samples and their outcomes.
-        classes: See `figures_of`.
+        classes: See `measurements_of`.
         origin: What was asked of whom, put first.
 
     Returns:
-        A JSON document: `rows` and `sources` count answers and failures; `figures` is a list of
-        `Figure`; `confusion` holds counts by true (row) and answered class; `reliability` holds
-        mean confidence, accuracy and share of each confidence bin; `failures` names every row
-        with an error, also when other sources of the row answered.
+        A JSON document: `rows` and `sources` count answers and failures; `measurements` is a list
+        of `Measurement`; `confusion` holds counts by true (row) and answered class; `reliability`
+        holds mean confidence, accuracy and share of each confidence bin; `failures` names every
+        row with an error, also when other sources of the row answered.
     """
     answered = sum(bool(outcome.answers) for _, outcome in pairs)
     return {
@@ -48,7 +48,7 @@ def document(
         },
         "sources": {source: _counts(pairs, source) for source in SOURCES},
         "classes": classes,
-        "figures": [asdict(figure) for figure in figures_of(pairs, classes)],
+        "measurements": [asdict(one) for one in measurements_of(pairs, classes)],
         "confusion": [
             where | {"labels": labels, "counts": counts.tolist()}
             for where, labels, answers in _classified(pairs)
@@ -67,19 +67,25 @@ def document(
 
 
 def text(report: Mapping) -> str:
-    """Write a document of `document` as lines: counts, failures and a table of the figures."""
+    """Write a document of `document` as lines: counts, the first errors, tables of the figures."""
     rows = report["rows"]
     lines = [f"{rows['selected']} rows, {rows['answered']} answered, {rows['failed']} failed"]
     for source, counts in report["sources"].items():
         if any(counts.values()):
             lines.append(f"{source}: {counts['answered']} answered, {counts['failed']} failed")
-    for failure in report["failures"]:
-        lines += [f"row {failure['row']}: {at}: {why}" for at, why in failure["errors"].items()]
-    cells = [HEADING, *(_cells(Figure(**figure)) for figure in report["figures"])]
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    table = [_line(row, widths) for row in cells]
-    rule = _line(["-" * width for width in widths], widths)
-    return "\n".join([*lines, "", table[0], rule, *table[1:]]) + "\n"
+    errors = [
+        f"row {failure['row']}: {source}: {why}"
+        for failure in report["failures"]
+        for source, why in failure["errors"].items()
+    ]
+    lines += errors[:ERRORS_TOLD]
+    if len(errors) > ERRORS_TOLD:
+        lines.append(f"and {len(errors) - ERRORS_TOLD} more errors, told in the JSON report")
+    for targets in (("emotion", "restricted emotion"), ("gender",), ("age",)):
+        chosen = [one for one in report["measurements"] if one["target"] in targets]
+        if chosen:
+            lines += ["", *_table(chosen)]
+    return "\n".join(lines) + "\n"
 
 
 def _counts(pairs: Pairs, source: str) -> dict[str, int]:
@@ -98,13 +104,21 @@ def _classified(pairs: Pairs) -> Iterator[tuple[dict[str, str], tuple[str, ...],
                     yield {"group": group, "source": source, "target": target}, labels, answers
 
 
-def _cells(figure: Figure) -> tuple[str, ...]:
-    interval = "" if figure.low is None else f"{figure.low:.3f} to {figure.high:.3f}"
-    people = "" if figure.people is None else str(figure.people)
-    names = (figure.group, figure.source, figure.target, figure.metric)
-    return (*names, f"{figure.value:.3f}", interval, str(figure.n), people)
+def _table(measurements: Sequence[Mapping]) -> list[str]:
+    """Lay out measurements by the same metrics as a Markdown table, with intervals."""
+    names = ("group", "source", "target", "n", "people")
+    cells = [[*names, *measurements[0]["figures"]]]
+    for one in measurements:
+        told = ["" if one[name] is None else str(one[name]) for name in names]
+        cells.append([*told, *map(_figure, one["figures"].values())])
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    cells.insert(1, ["-" * width for width in widths])
+    return [
+        f"| {' | '.join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))} |"
+        for row in cells
+    ]
 
 
-def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
-    padded = (cell.ljust(width) for cell, width in zip(cells, widths, strict=True))
-    return f"| {' | '.join(padded)} |"
+def _figure(figure: Mapping[str, float | None]) -> str:
+    value, low, high = (figure[name] for name in ("value", "low", "high"))
+    return f"{value:.3f}" if low is None else f"{value:.3f} ({low:.3f} to {high:.3f})"

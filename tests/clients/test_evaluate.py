@@ -1,0 +1,353 @@
+"""The evaluation's command line, against a scripted server and against the real one."""
+
+from __future__ import annotations
+
+import csv
+import importlib.util
+import io
+import json
+from collections import Counter
+from pathlib import Path
+
+import av
+import cv2
+import grpc
+import numpy as np
+import pytest
+from PIL import Image
+
+from clients import Media, Recogniser
+from clients.contract import AGE_CODE, EMOTIONS, SPEECH_FEATURE, VIDEO_FEATURE
+from clients.evaluate import main
+from clients.evaluation import pictures
+from clients.evaluation.asking import read_crop
+from clients.evaluation.manifest import COLUMNS
+from tests.clients.fake_triton import refuse
+from tests.clients.media_files import wav
+
+DEMO = Path(__file__).parents[2] / "demo"
+
+
+@pytest.fixture
+def write(tmp_path):
+    """Write a manifest; return its path."""
+
+    def write(*rows, columns=COLUMNS):
+        with (tmp_path / "manifest.csv").open("w", encoding="utf-8", newline="") as file:
+            writer = csv.DictWriter(file, columns, restval="")
+            writer.writeheader()
+            writer.writerows(rows)
+        return tmp_path / "manifest.csv"
+
+    return write
+
+
+@pytest.fixture
+def run(fake, tmp_path):
+    """Run the command against the scripted server, one request at a time; return its exit code."""
+
+    def run(manifest, *arguments):
+        out = ("--out", str(tmp_path / "out"), "--concurrency", "1", "--timeout", "0.2")
+        return main([str(manifest), "--url", fake.grpc, *out, *map(str, arguments)])
+
+    return run
+
+
+@pytest.fixture
+def without_pictures(monkeypatch):
+    """Save the seconds that drawing takes where pictures are not the point."""
+    monkeypatch.setattr(pictures, "save_pictures", lambda pairs, folder: [])
+
+
+@pytest.fixture
+def report(tmp_path):
+    """Return the report that the last run wrote."""
+    return lambda: json.loads((tmp_path / "out/report.json").read_text(encoding="utf-8"))
+
+
+def sentences(count):
+    return [{"text": f"sentence {index}", "emotion": "anger"} for index in range(count)]
+
+
+def asked_sentences(fake):
+    return Counter(fake.sent(index)["TEXT"].tobytes()[4:] for index in range(len(fake.requests)))
+
+
+def measurement(report, source, target):
+    (found,) = [
+        one
+        for one in report["measurements"]
+        if (one["group"], one["source"], one["target"]) == ("all", source, target)
+    ]
+    return found
+
+
+def test_each_row_is_asked_and_the_results_are_written(run, write, report, fake, tmp_path, capsys):
+    assert run(write(*sentences(3))) == 0
+    assert set(asked_sentences(fake).values()) == {1}
+    assert report()["rows"] == {"selected": 3, "answered": 3, "failed": 0}
+    # The scripted answer is happiness by 0.7.
+    fused = measurement(report(), "fused", "emotion")
+    assert fused["n"] == 3
+    assert fused["figures"]["accuracy"]["value"] == 0
+    assert fused["figures"]["calibration error"]["value"] == pytest.approx(0.7)
+    assert capsys.readouterr().out == (tmp_path / "out/report.txt").read_text(encoding="utf-8")
+    for name in ("emotion_confusion", "emotion_reliability"):
+        with Image.open(tmp_path / f"out/{name}.png") as picture:
+            assert len(picture.convert("RGB").getcolors(1 << 24)) > 10
+    assert not (tmp_path / "out/age.png").exists()
+
+
+@pytest.mark.usefixtures("without_pictures")
+def test_an_interrupted_run_goes_on_and_asks_nothing_twice(run, write, report, fake, tmp_path):
+    manifest = write(*sentences(6))
+    kept = [lambda request, context: None] * 3
+    fake.script = kept + [refuse(grpc.StatusCode.UNAVAILABLE, "gone")] * 100
+    assert run(manifest) == 3
+    assert not (tmp_path / "out/report.json").exists()
+    fake.script = []
+    fake.requests.clear()
+    assert run(manifest, "--resume") == 0
+    assert asked_sentences(fake) == Counter(f"sentence {index}".encode() for index in (3, 4, 5))
+    resumed = report()
+    assert run(manifest, "--resume") == 0
+    assert len(fake.requests) == 3
+    assert main([str(manifest), "--url", fake.grpc, "--out", str(tmp_path / "whole")]) == 0
+    whole = json.loads((tmp_path / "whole/report.json").read_text(encoding="utf-8"))
+    assert resumed == whole
+
+
+@pytest.mark.usefixtures("without_pictures")
+def test_a_line_cut_short_by_a_crash_is_asked_again(run, write, report, fake, tmp_path):
+    manifest = write(*sentences(3))
+    run(manifest)
+    journal = tmp_path / "out/journal.jsonl"
+    journal.write_bytes(journal.read_bytes()[:-20])
+    fake.requests.clear()
+    assert run(manifest, "--resume") == 0
+    assert len(fake.requests) == 1
+    assert report()["rows"]["answered"] == 3
+    run(manifest, "--resume")
+    assert len(fake.requests) == 1
+
+
+@pytest.mark.usefixtures("without_pictures")
+def test_a_refused_row_is_recorded_counted_and_not_asked_again(run, write, report, fake, tmp_path):
+    manifest = write(*sentences(3))
+    fake.script = [refuse(grpc.StatusCode.INVALID_ARGUMENT, "TEXT is empty")]
+    assert run(manifest, "--strict") == 5
+    assert report()["rows"] == {"selected": 3, "answered": 2, "failed": 1}
+    assert report()["sources"]["text"] == {"answered": 2, "failed": 1}
+    (failure,) = report()["failures"]
+    assert failure["row"] == 2
+    assert "TEXT is empty" in failure["errors"]["text"]
+    assert run(manifest, "--resume") == 0
+    assert len(fake.requests) == 3
+
+
+@pytest.mark.usefixtures("without_pictures")
+def test_a_row_that_the_server_failed_on_is_counted_and_asked_again(run, write, report, fake):
+    manifest = write(*sentences(2))
+    fake.script = [refuse(grpc.StatusCode.INTERNAL, "broken")]
+    assert run(manifest) == 0
+    assert report()["rows"]["failed"] == 1
+    assert run(manifest, "--resume") == 0
+    assert report()["rows"] == {"selected": 2, "answered": 2, "failed": 0}
+
+
+def test_no_answer_at_all_exits_with_4(run, write, fake, caplog):
+    fake.script = [refuse(grpc.StatusCode.INVALID_ARGUMENT, "TEXT is empty")]
+    assert run(write(*sentences(1))) == 4
+    assert "TEXT is empty" in caplog.text
+
+
+def test_no_access_exits_with_1(run, write, fake, caplog):
+    fake.script = [refuse(grpc.StatusCode.UNAUTHENTICATED, "who are you")]
+    assert run(write(*sentences(2))) == 1
+    assert len(fake.requests) == 1
+    assert "who are you" in caplog.text
+
+
+def test_nobody_at_the_address_exits_with_3_and_names_it(write, tmp_path, caplog):
+    arguments = ["--url", "127.0.0.1:1", "--timeout", "0.2", "--out", str(tmp_path / "out")]
+    assert main([str(write(*sentences(2))), *arguments]) == 3
+    assert "127.0.0.1:1" in caplog.text
+
+
+@pytest.mark.usefixtures("without_pictures")
+def test_equal_media_are_asked_once_and_count_as_often_as_they_occur(run, write, report, fake):
+    assert run(write(*sentences(1), *sentences(1))) == 0
+    assert len(fake.requests) == 1
+    assert measurement(report(), "fused", "emotion")["n"] == 2
+
+
+@pytest.mark.usefixtures("without_pictures")
+def test_another_run_is_not_overwritten_and_not_mixed_up(run, write, tmp_path, caplog):
+    manifest = write(*sentences(1))
+    run(manifest)
+    assert run(manifest) == 2
+    assert "--resume" in caplog.text
+    other = manifest.rename(tmp_path / "other.csv")
+    assert run(other, "--resume") == 2
+    assert "manifest.csv" in caplog.text
+
+
+@pytest.mark.usefixtures("without_pictures")
+def test_rows_are_selected_by_split_and_corpus_and_limited_evenly(run, write, fake):
+    rows = [
+        {"text": f"{corpus} {split} {index}", "split": split, "corpus": corpus}
+        for corpus in ("a", "b")
+        for split in ("train", "test")
+        for index in range(5)
+    ]
+    assert run(write(*rows), "--split", "test", "--corpus", "b", "--limit", "3") == 0
+    assert [*asked_sentences(fake)] == [f"b test {index}".encode() for index in (0, 2, 4)]
+
+
+@pytest.mark.parametrize(
+    ("chosen", "expected"), [((), 1.0), (("anger", "disgust"), 1.0), (("anger", "happiness"), 0.0)]
+)
+@pytest.mark.usefixtures("without_pictures")
+def test_classes_restrict_the_posteriors(run, write, report, chosen, expected):
+    rows = [{"text": "a", "emotion": "anger", "corpus": "a"}]
+    assert run(write(*rows), "--classes", *chosen) == 0
+    assert measurement(report(), "fused", "emotion")["figures"]["accuracy"]["value"] == 0
+    restricted = measurement(report(), "fused", "restricted emotion")["figures"]
+    assert restricted["accuracy"]["value"] == expected
+
+
+@pytest.mark.parametrize(
+    ("row", "told"),
+    [
+        ({"text": "a", "emotion": "joy"}, ("row 3", "emotion", "'joy'", *EMOTIONS)),
+        ({"text": "a", "gender": "m"}, ("row 3", "gender", "'m'", "male, female")),
+        ({"text": "a", "age": "old"}, ("row 3", "age", "'old'", "0 to 120")),
+        ({"text": "a", "age": "nan"}, ("row 3", "age", "'nan'")),
+        ({"speech": "gone.wav"}, ("row 3", "speech", "gone.wav")),
+        ({"emotion": "anger"}, ("row 3", "text, speech, video, face")),
+    ],
+)
+def test_a_wrong_cell_exits_with_2_before_anything_is_asked(run, write, fake, caplog, row, told):
+    assert run(write(*sentences(1), row)) == 2
+    assert all(part in caplog.text for part in told)
+    assert fake.requests == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [(["--split", "tset"], "train"), (["--corpus", "b"], "the manifest has: a")],
+)
+def test_a_selection_of_nothing_exits_with_2_and_tells_what_there_is(
+    run, write, caplog, arguments, told
+):
+    assert run(write({"text": "a", "split": "train", "corpus": "a"}), *arguments) == 2
+    assert told in caplog.text
+
+
+def test_a_manifest_without_media_or_that_is_not_there_exits_with_2(run, write, tmp_path, caplog):
+    assert run(write({"emotion": "anger"}, columns=["emotion"])) == 2
+    assert "expected at least one of the columns" in caplog.text
+    assert run(tmp_path / "nowhere.csv") == 2
+    assert "nowhere.csv" in caplog.text
+
+
+def test_a_missing_package_exits_with_2_and_says_how_to_get_it(run, write, monkeypatch, caplog):
+    find = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name: None if name == "matplotlib" else find(name)
+    )
+    assert run(write(*sentences(1))) == 2
+    assert "matplotlib" in caplog.text
+    assert "requirements/evaluate.txt" in caplog.text
+
+
+@pytest.mark.usefixtures("without_pictures")
+def test_a_face_goes_to_both_face_networks_and_then_through_the_front_door(
+    run, write, report, fake, tmp_path
+):
+    Image.new("L", (48, 48), 90).save(tmp_path / "face.png")
+    row = {"face": "face.png", "text": "a", "emotion": "anger", "age": "43", "gender": "female"}
+    assert run(write(row)) == 0
+    models = [request.model_name for request in fake.requests]
+    assert sorted(models[:2]) == ["age_gender", "vgg_face"]
+    assert models[2:] == ["recognize"]
+    assert (fake.sent(0)["CROPS"].shape, fake.sent(0)["CROPS"].max()) == ((1, 224, 224, 3), 90)
+    fused = fake.sent(2)
+    assert set(fused) == {"TEXT", "PAST_VIDEO"}
+    assert fused["PAST_VIDEO"][0, VIDEO_FEATURE + 1 :].tolist() == pytest.approx(
+        [0.4, 0.1, 0.1, 0.1, 0.1, 0.1, 40, 0.75, 0.25]
+    )
+    figures = {name: measurement(report(), "face", name)["figures"] for name in ("emotion", "age")}
+    assert figures["emotion"]["accuracy"]["value"] == 1
+    assert figures["age"]["mean absolute error"]["value"] == 3
+    assert measurement(report(), "face", "gender")["figures"]["accuracy"]["value"] == 0
+
+
+@pytest.mark.usefixtures("without_pictures")
+def test_a_face_beside_a_video_is_measured_and_not_mixed_into_it(run, write, fake, tmp_path):
+    Image.new("RGB", (300, 260)).save(tmp_path / "face.png")
+    (tmp_path / "clip.mp4").write_bytes((DEMO / "clip.mp4").read_bytes())
+    assert run(write({"face": "face.png", "video": "clip.mp4"})) == 0
+    assert set(fake.sent(2)) == {"VIDEO"}
+
+
+@pytest.mark.parametrize("size", [(48, 48), (160, 160), (90, 120)])
+def test_a_face_is_enlarged_as_serving_enlarges_its_crops(tmp_path, size):
+    small = np.random.default_rng(0).integers(0, 256, (size[1], size[0], 3), np.uint8)
+    Image.fromarray(small).save(tmp_path / "face.png")
+    expected = cv2.resize(small, (224, 224), interpolation=cv2.INTER_LINEAR).astype(int)
+    assert np.abs(read_crop(tmp_path / "face.png")[0] - expected).max() <= 2
+
+
+def test_the_real_server_is_measured_on_every_kind_of_row(triton, write, report, tmp_path, clip):
+    sentence = (DEMO / "sentence.txt").read_text(encoding="utf-8").strip()
+    (tmp_path / "clip.mp4").write_bytes(clip)
+    (tmp_path / "speech.wav").write_bytes(_speech(clip))
+    (tmp_path / "bad.png").write_bytes(b"no image")
+    (tmp_path / "bad.wav").write_bytes(b"no sound")
+    with Recogniser(triton.grpc_url) as recogniser:
+        video = Media(video=tmp_path / "clip.mp4")
+        Image.fromarray(recogniser.faces(video).crops[0]).save(tmp_path / "face.png")
+        seen = recogniser.recognise(video, context=True)
+    labels = {"emotion": "sadness", "age": "25", "gender": "female", "person": "a"}
+    manifest = write(
+        {"text": sentence, **labels},
+        {"speech": "speech.wav", **labels},
+        {"video": "clip.mp4", **labels},
+        {"face": "face.png", **labels},
+        {"text": sentence, "face": "face.png", **labels},
+        {"text": sentence, "speech": "bad.wav", **labels},
+        {"face": "bad.png", **labels},
+    )
+    arguments = ["--url", triton.grpc_url, "--out", str(tmp_path / "out")]
+    assert main([str(manifest), *arguments, "--strict"]) == 5
+    written = report()
+    assert written["rows"] == {"selected": 7, "answered": 6, "failed": 1}
+    assert written["sources"] == {
+        "text": {"answered": 3, "failed": 0},
+        "speech": {"answered": 2, "failed": 1},
+        "video": {"answered": 3, "failed": 0},
+        "face": {"answered": 2, "failed": 1},
+        "fused": {"answered": 6, "failed": 0},
+    }
+    assert [failure["row"] for failure in written["failures"]] == [7, 8]
+    lines = (tmp_path / "out/journal.jsonl").read_text(encoding="utf-8").splitlines()
+    outcomes = {tuple(one["media"]): one["answers"] for one in map(json.loads, lines[1:])}
+    *emotions, age, male, female = outcomes["", "", "", "face.png"]["face"].values()
+    row = seen.context.video[0, VIDEO_FEATURE:]
+    np.testing.assert_allclose(emotions, row[: len(EMOTIONS)], atol=1e-4)
+    # In a video's rows age and gender are those of the nearest crop that was aged.
+    assert age == pytest.approx(row[len(EMOTIONS)], abs=2)
+    assert [male, female] == pytest.approx(row[-2:].tolist(), abs=0.05)
+    heard = outcomes["", "speech.wav", "", ""]["speech"][AGE_CODE]
+    assert heard == pytest.approx(seen.context.speech[:, SPEECH_FEATURE + 7].mean(), abs=0.2)
+    together, alone = (outcomes[text, "", "", "face.png"]["fused"] for text in (sentence, ""))
+    assert together != alone
+
+
+def _speech(clip: bytes) -> bytes:
+    """Return a film's sound as a WAV file."""
+    resampler = av.AudioResampler("s16", "mono", 16_000)
+    with av.open(io.BytesIO(clip)) as container:
+        frames = [part for frame in container.decode(audio=0) for part in resampler.resample(frame)]
+    return wav(np.concatenate([frame.to_ndarray().reshape(-1, 1) for frame in frames]), 16_000)
