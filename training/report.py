@@ -1,15 +1,16 @@
 """Measure the trained unimodal networks: `python -m training.report --data DIR`.
 
-Prints a Markdown table, with 95 % bootstrap intervals and, beside each figure, what answering
-without looking gives: the training data's commonest class or its median age.
+Prints a Markdown table and writes `report.json`, with 95 % bootstrap intervals and, beside each
+figure, what answering without looking gives: the training data's commonest class or its median age.
 """
 
 from __future__ import annotations
 
 import itertools
+import json
 from argparse import Namespace
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 
@@ -32,20 +33,27 @@ Metric = Callable[[np.ndarray, np.ndarray], float]
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the table: a figure, its interval and what a constant answer gives."""
+    """One line of the table.
+
+    Attributes:
+        what: What was measured, on whom.
+        metric: The figure of merit.
+        figure: `value` and `n`, and `low` and `high` where an interval was taken.
+        blind: What a constant answer gives, if that means anything.
+    """
 
     what: str
     metric: str
     figure: dict[str, float]
-    blind: float
+    blind: float | None = None
 
     def __str__(self) -> str:
         """Format as a Markdown row."""
-        value, low, high = (self.figure[key] for key in ("value", "low", "high"))
-        return (
-            f"| {self.what} | {self.metric} | {value:.3f} | {low:.3f} to {high:.3f} "
-            f"| {self.blind:.3f} | {self.figure['n']} |"
-        )
+        value, low, high = (self.figure.get(key) for key in ("value", "low", "high"))
+        interval = "" if low is None else f"{low:.3f} to {high:.3f}"
+        blind = "" if self.blind is None else f"{self.blind:.3f}"
+        cells = (self.what, self.metric, f"{value:.3f}", interval, blind, str(self.figure["n"]))
+        return f"| {' | '.join(cells)} |"
 
 
 def row(
@@ -67,8 +75,20 @@ def commonest(labels: np.ndarray) -> int:
     return int(np.bincount(labels).argmax())
 
 
+def calibration_row(what: str, truth: np.ndarray, posteriors: np.ndarray) -> Row:
+    """Measure how far posteriors [N,C] are from how often they are right."""
+    error = metrics.calibration_error(truth, posteriors)
+    return Row(what, "calibration error", {"value": error, "n": len(truth)})
+
+
+def softmax(logits: np.ndarray) -> np.ndarray:
+    """Turn logits [N,C] into posteriors."""
+    raised = np.exp(logits - logits.max(1, keepdims=True))
+    return raised / raised.sum(1, keepdims=True)
+
+
 def face_rows(options: Namespace) -> Iterator[Row]:
-    """Emotion on FER2013's validation part."""
+    """Emotion of unseen faces."""
     folder = options.out / "face"
     faces = emotion_faces(command.open_data(options), folder)
     test = faces.part("test")
@@ -76,15 +96,12 @@ def face_rows(options: Namespace) -> Iterator[Row]:
     logits = predict(network, test.tensor())[1]
     truth, common = test.labels["emotion"], commonest(faces.part("train").labels["emotion"])
     for metric in (metrics.accuracy, metrics.unweighted_recall, metrics.macro_f1):
-        yield row("face emotion, FER2013", metric, truth, logits.argmax(1), common)
-    raised = np.exp(logits - logits.max(1, keepdims=True))
-    error = metrics.calibration_error(truth, raised / raised.sum(1, keepdims=True))
-    figure = {"value": error, "low": np.nan, "high": np.nan, "n": len(truth)}
-    yield Row("face emotion, FER2013", "calibration error", figure, np.nan)
+        yield row("face emotion", metric, truth, logits.argmax(1), common)
+    yield calibration_row("face emotion", truth, softmax(logits))
 
 
 def people_rows(options: Namespace) -> Iterator[Row]:
-    """Age and gender on UTKFace, over all and by group."""
+    """Age and gender of unseen faces, over all and by group."""
     folder = options.out / "face"
     faces = people_faces(command.open_data(options), folder)
     train, test = faces.part("train"), faces.part("test")
@@ -92,16 +109,18 @@ def people_rows(options: Namespace) -> Iterator[Row]:
     years, logits = predict(network, test.tensor())
     common, median = commonest(train.labels["gender"]), float(np.median(train.labels["age"]))
     for name, keep in _groups(test):
+        if not keep.any():
+            continue
         truths = {key: values[keep] for key, values in test.labels.items()}
         yield row(
-            f"face gender, UTKFace, {name}",
+            f"face gender, {name}",
             metrics.accuracy,
             truths["gender"],
             logits[keep].argmax(1),
             common,
         )
         yield row(
-            f"face age, UTKFace, {name}",
+            f"face age, {name}",
             metrics.mean_absolute_error,
             truths["age"],
             years[keep, 0],
@@ -131,14 +150,15 @@ def speech_rows(options: Namespace) -> Iterator[Row]:
     labels = {name: values[guess["clip"]] for name, values in windows.labels.items()}
     for corpus in np.unique(labels["corpus"]):
         known = (labels["corpus"] == corpus) & (labels["emotion"] != UNKNOWN)
-        yield row(
-            f"speech emotion, {corpus}, {len(np.unique(labels['speaker'][known]))} speakers",
-            metrics.unweighted_recall,
-            labels["emotion"][known],
-            guess["emotion"][known].argmax(1),
-            commonest(labels["emotion"][known]),
-            labels["speaker"][known],
-        )
+        if not known.any():
+            continue
+        truth, posteriors = labels["emotion"][known], guess["emotion"][known]
+        speakers = labels["speaker"][known]
+        what = f"speech emotion, {corpus}, {len(np.unique(speakers))} speakers"
+        common = commonest(truth)
+        for metric in (metrics.unweighted_recall, metrics.macro_f1):
+            yield row(what, metric, truth, posteriors.argmax(1), common, speakers)
+        yield calibration_row(what, truth, posteriors)
     yield row(
         f"voice gender, {len(np.unique(labels['speaker']))} speakers",
         metrics.accuracy,
@@ -157,6 +177,8 @@ def _voice_age_rows(
     measure = partial(row, metric=metrics.mean_absolute_error, constant=np.nanmedian(train_ages))
     stated, known = labels["is_real_age"], ~np.isnan(labels["age"])
     for name, keep in (("real ages", known & stated), ("age groups", known & ~stated)):
+        if not keep.any():
+            continue
         speakers = labels["speaker"][keep]
         yield measure(
             f"voice age, {name}, {len(np.unique(speakers))} speakers",
@@ -175,14 +197,15 @@ def text_rows(options: Namespace) -> Iterator[Row]:
     common = commonest(sentences.emotions[sentences.of("train")])
     for metric in (metrics.accuracy, metrics.macro_f1):
         yield row("text emotion", metric, truth, logits.argmax(1), common)
+    yield calibration_row("text emotion", truth, softmax(logits))
     for name, value in linear.items():
-        figure = {"value": value, "low": np.nan, "high": np.nan, "n": len(truth)}
         metric_name = name.removeprefix("test_").replace("_", " ")
-        yield Row("text emotion, linear n-gram model", metric_name, figure, np.nan)
+        figure = {"value": value, "n": len(truth)}
+        yield Row("text emotion, linear n-gram model", metric_name, figure)
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Print the table."""
+    """Print the table and write it as `report.json` beside the checkpoints."""
     parser = command.parser(__doc__)
     parser.add_argument("--whisper", type=Path, default=Path("build/whisper"), help="wheels")
     parts = {"face": face_rows, "people": people_rows, "speech": speech_rows, "text": text_rows}
@@ -190,9 +213,12 @@ def main(arguments: list[str] | None = None) -> None:
     options = command.start(parser, arguments)
     print("| what | metric | figure | 95 % interval | constant answer | n |")  # noqa: T201
     print("|---|---|---|---|---|---|")  # noqa: T201
+    lines = []
     for part in options.only:
         for line in parts[part](options):
             print(line)  # noqa: T201
+            lines.append(asdict(line))
+    (options.out / "report.json").write_text(json.dumps(lines, indent=1), encoding="utf-8")
 
 
 if __name__ == "__main__":
