@@ -62,7 +62,8 @@ def _suffix(group: str) -> str:
 
 
 def _figure(panels: dict[str, Answers], draw: Callable, group: str) -> Figure:
-    size = (PANEL_INCHES * len(panels), PANEL_INCHES)
+    # Titles need the room above panels whose aspect is fixed.
+    size = (PANEL_INCHES * len(panels), PANEL_INCHES + 0.4)
     figure = Figure(figsize=size, layout="constrained")
     places = figure.subplots(1, len(panels), squeeze=False)[0]
     for axes, (source, answers) in zip(places, panels.items(), strict=True):
