@@ -17,7 +17,7 @@ from rtmp_bridge.errors import SourceError
 from rtmp_bridge.settings import Limits, Patience
 
 #: Enough to find both tracks of an RTMP stream, and 0.8 s instead of the usual 5 s to open one.
-LIVE_OPTIONS = {"probesize": "500000", "analyzeduration": "500000", "fflags": "nobuffer"}
+LIVE_OPTIONS = {"probesize": "500000", "analyzeduration": "500000"}
 #: Seconds over which the bit rate is measured: a server may send its newest key frame's group of
 #: pictures at once.
 RATE_SECONDS = 5.0
