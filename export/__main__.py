@@ -10,13 +10,21 @@ from __future__ import annotations
 
 import argparse
 import logging
+import sys
 from pathlib import Path
 
 import numpy as np
 
 from export.networks import NETWORKS
 from export.onnx_file import Served, export
-from export.repository import MODEL_REPOSITORY, WEIGHTS, is_own, prepare, write_card
+from export.repository import (
+    MODEL_REPOSITORY,
+    WEIGHTS,
+    RepositoryError,
+    is_own,
+    prepare,
+    write_card,
+)
 from training.command import QuickError, is_quick
 
 PARITY = Path(__file__).resolve().parent / "parity"
@@ -68,4 +76,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except (QuickError, RepositoryError) as error:
+        sys.exit(f"error: {error}")

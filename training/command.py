@@ -5,13 +5,15 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import logging
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
 
 from training.corpora import open_manifest
 from training.fit import Schedule
-from training.manifest import Manifest
+from training.manifest import Manifest, ManifestError
 
 #: A file that says of a folder of checkpoints that they were made by `--quick`.
 QUICK_MARK = "QUICK"
@@ -58,6 +60,14 @@ def start(parser: argparse.ArgumentParser, arguments: list[str] | None) -> argpa
     options.out = options.out or Path("build/quick" if options.quick else "build/training")
     _mark(options.out, options.quick)
     return options
+
+
+def run(main: Callable[[], None]) -> None:
+    """Run a command; say in one line, without a traceback, why data or folders cannot be used."""
+    try:
+        main()
+    except (ManifestError, QuickError) as error:
+        sys.exit(f"error: {error}")
 
 
 def open_data(options: argparse.Namespace) -> Manifest:

@@ -12,6 +12,7 @@ import argparse
 import csv
 import io
 import logging
+import sys
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -180,11 +181,14 @@ def main(arguments: list[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     own = options.data / MANIFEST
-    if own.exists():
-        rows = [row_of(row, options.out) for row in read_manifest(own).examples]
-        write_manifest(options.out / MANIFEST, rows)
-    else:
-        convert(options.data, options.out)
+    try:
+        if own.exists():
+            rows = [row_of(row, options.out) for row in read_manifest(own).examples]
+            write_manifest(options.out / MANIFEST, rows)
+        else:
+            convert(options.data, options.out)
+    except ManifestError as error:
+        sys.exit(f"error: {error}")
 
 
 if __name__ == "__main__":

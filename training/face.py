@@ -162,4 +162,4 @@ def _draw(
 
 
 if __name__ == "__main__":
-    main()
+    command.run(main)

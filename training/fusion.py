@@ -245,4 +245,4 @@ def _draw(
 
 
 if __name__ == "__main__":
-    main()
+    command.run(main)

@@ -111,3 +111,9 @@ def test_the_command_writes_a_users_manifest_with_its_splits(tmp_path):
     assert [row.split for row in read_manifest(written).examples] == [
         row.split for row in read_manifest(own).examples
     ]
+
+
+def test_the_command_ends_with_the_cause_of_a_mistake(tmp_path):
+    (tmp_path / "manifest.csv").write_text("text,emotion\nyes,hapy\n", encoding="utf-8")
+    with pytest.raises(SystemExit, match=r"error: .*row 2: emotion is 'hapy'"):
+        corpora.main(["--data", str(tmp_path), "--out", str(tmp_path / "eval")])
