@@ -13,10 +13,10 @@ from training.face import augment, predict
 from training.face_data import Faces, emotion_faces, people_faces
 from training.fit import trained
 from training.networks.face import AttributeNet, EmotionNet
-from training.networks.speech import Heads
+from training.networks.speech import Heads, UpperNet
 from training.networks.text import TextNet, drop_grams
 from training.pseudo_clips import Banks, FaceBank, PeopleBank, TextBank, VoiceBank
-from training.speech import Windows, cached_windows
+from training.speech import Windows, cached_windows, pooled_states
 from training.text import Sentences, read_sentences
 
 #: A degraded voice has this many training deviations of noise on the encoder's pooled states.
@@ -37,7 +37,7 @@ def build_banks(options: Namespace, split: str) -> Banks:
     sentences = read_sentences(options.data / "text" / "korean_utterances.csv")
     return Banks(
         face_bank(face, faces.part(split)),
-        voice_bank(trained(Heads(), folder / "speech" / "heads"), windows, split),
+        voice_bank(trained(UpperNet(), folder / "speech" / "upper"), windows, split),
         text_bank(trained(TextNet(), folder / "text"), sentences, split),
         people_bank(people, known.part(split)),
     )
@@ -67,13 +67,14 @@ def people_bank(network: AttributeNet, faces: Faces) -> PeopleBank:
     return PeopleBank(ages, genders, faces.labels["age"], faces.labels["gender"])
 
 
-def voice_bank(heads: Heads, windows: Windows, split: str) -> VoiceBank:
+def voice_bank(network: UpperNet, windows: Windows, split: str) -> VoiceBank:
     """Readings of each clip's windows, plain and degraded."""
-    indices = windows.of(split)
+    indices, heads = windows.of(split), network.heads
+    pooled = pooled_states(network, windows, indices)
     clips = np.unique(windows.clips[indices])
     rows = []
     for clip in clips:
-        states = torch.from_numpy(windows.states[indices[windows.clips[indices] == clip]]).float()
+        states = pooled[windows.clips[indices] == clip]
         noise = torch.randn_like(states) * VOICE_NOISE * heads.deviation
         rows.append((_voice_rows(heads, states), _voice_rows(heads, states + noise)))
     labels = {name: windows.labels[name][clips] for name in ("emotion", "gender", "age")}

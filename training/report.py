@@ -21,7 +21,7 @@ from training.face import predict
 from training.face_data import Faces, emotion_faces, people_faces
 from training.fit import trained
 from training.networks.face import AttributeNet, EmotionNet
-from training.networks.speech import Heads
+from training.networks.speech import UpperNet
 from training.networks.text import TextNet
 from training.speech import UNKNOWN, Windows, cached_windows, clip_predictions
 from training.text import baseline, read_sentences
@@ -144,9 +144,9 @@ def speech_rows(options: Namespace) -> Iterator[Row]:
     """
     folder = options.out / "speech"
     windows = cached_windows(options.data, options.whisper, folder)
-    heads = trained(Heads(), folder / "heads")
+    network = trained(UpperNet(), folder / "upper")
     held_back = np.concatenate([windows.of("dev"), windows.of("test")])
-    guess = clip_predictions(heads, windows, held_back)
+    guess = clip_predictions(network, windows, held_back)
     labels = {name: values[guess["clip"]] for name, values in windows.labels.items()}
     for corpus in np.unique(labels["corpus"]):
         known = (labels["corpus"] == corpus) & (labels["emotion"] != UNKNOWN)

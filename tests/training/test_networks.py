@@ -11,7 +11,7 @@ from training.face import augment  # noqa: E402
 from training.networks.attention import masked_weights  # noqa: E402
 from training.networks.face import EmotionNet, Shrink, area_matrix  # noqa: E402
 from training.networks.fusion import FusionNet, ServedFusion  # noqa: E402
-from training.networks.speech import Encoder, Heads  # noqa: E402
+from training.networks.speech import Encoder, UpperNet  # noqa: E402
 from training.networks.text import TextNet  # noqa: E402
 
 
@@ -86,7 +86,7 @@ def test_padding_a_sentence_changes_nothing():
 
 
 def test_speech_heads_read_what_the_encoder_gives():
-    pooled = Encoder(layers=1)(torch.rand(2, 200, 80) - 5)
-    features, emotion, years, gender = Heads(layers=1)(pooled)
+    heard = Encoder(layers=1)(torch.rand(2, 200, 80) - 5)
+    features, emotion, years, gender = UpperNet(frozen=1, layers=2)(*heard)
     shapes = [tuple(output.shape) for output in (features, emotion, years, gender)]
     assert shapes == [(2, 768), (2, 7), (2, 1), (2, 2)]
