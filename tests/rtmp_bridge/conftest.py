@@ -1,0 +1,70 @@
+"""Fixtures of the bridge's tests."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+import pytest
+
+from clients import Backoff, Connection
+from rtmp_bridge.outcomes import Outcome
+from rtmp_bridge.settings import StreamSettings
+from rtmp_bridge.state import State, StateChange
+from rtmp_bridge.stream import Stream
+from tests.clients.fake_triton import FakeTriton, serve
+
+PATIENCE = 60.0
+
+
+@pytest.fixture
+def fake() -> Iterator[FakeTriton]:
+    """A scripted server."""
+    with serve() as server:
+        yield server
+
+
+@dataclass
+class Run:
+    """A stream that runs, and what it has said."""
+
+    stream: Stream
+    outcomes: list[Outcome] = field(default_factory=list)
+    states: list[State] = field(default_factory=list)
+    changes: list[StateChange] = field(default_factory=list)
+    _news: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def announce(self, change: StateChange) -> None:
+        self.changes.append(change)
+        self.states.append(change.after)
+        self._news.set()
+
+    async def publish(self, outcome: Outcome) -> None:
+        self.outcomes.append(outcome)
+        self._news.set()
+
+    async def until(self, condition: Callable[[Run], bool]) -> None:
+        """Wait until something has been said that makes a condition true."""
+
+        async def wait() -> None:
+            while not condition(self):
+                self._news.clear()
+                await self._news.wait()
+
+        await asyncio.wait_for(wait(), PATIENCE)
+
+
+def run_of(settings: StreamSettings, url: str) -> Run:
+    """Prepare a stream whose news are kept."""
+    run = Run(None)
+    connection = Connection(url, timeout=10.0, backoff=Backoff(attempts=1))
+    run.stream = Stream(settings, connection, run.announce, run.publish)
+    return run
+
+
+def free_port() -> int:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return one.getsockname()[1]
