@@ -108,19 +108,27 @@ def text_encoder(checkpoints: Path, whisper: Path) -> Served:
     network = trained(TextNet(), checkpoints / "text")
     random = torch.Generator().manual_seed(0)
 
-    def trial(count: int, length: int, padding: int) -> tuple[Tensor, ...]:
-        buckets = network.embedding.num_embeddings
-        ids = torch.randint(1, buckets, (count, length), generator=random, dtype=torch.int32)
-        return (torch.nn.functional.pad(ids, (0, padding)),)
+    # The table is stored in float16, which the network's answers must show too.
+    network.grams.table.copy_(network.grams.table.half().float())
 
-    dynamic = {0: "batch", 1: "length"}
+    def ids(count: int, length: int, padding: int, end: int) -> Tensor:
+        drawn = torch.randint(1, end, (count, length), generator=random, dtype=torch.int32)
+        return torch.nn.functional.pad(drawn, (0, padding))
+
+    def trial(count: int, length: int, padding: int) -> tuple[Tensor, ...]:
+        pieces = network.encoder.word.num_embeddings
+        grams = ids(count, 6 * length, 8 * padding, len(network.grams.table))
+        return ids(count, length, padding, pieces), grams
+
+    dynamic = {name: {0: "batch", 1: name.lower()} for name in ("IDS", "GRAMS")}
     return Served(
         ServedText(network),
-        ["IDS"],
+        ["IDS", "GRAMS"],
         ["FEATURES", "EMOTION"],
-        {"IDS": dynamic, **_batched("FEATURES", "EMOTION")},
-        [trial(3, 50, 14), trial(16, 4_992, 0), trial(1, 40, 24)],
+        dynamic | _batched("FEATURES", "EMOTION"),
+        [trial(3, 10, 6), trial(16, 256, 0), trial(1, 20, 4)],
         half=True,
+        int8=True,
     )
 
 

@@ -15,6 +15,8 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 
+from export.int8 import round_to_int8, store_int8
+
 log = logging.getLogger(__name__)
 
 OPSET = 17
@@ -36,6 +38,7 @@ class Served:
         axes: Tensor name to its dynamic axes, as `torch.onnx.export` takes them.
         trials: Inputs of different sizes; the first is traced, all are compared.
         half: Store large weights as float16, cast in the graph. Rounds the module's weights too.
+        int8: Store large matrices as int8 first, likewise; see `export.int8`.
     """
 
     module: nn.Module
@@ -44,6 +47,7 @@ class Served:
     axes: dict[str, dict[int, str]]
     trials: Sequence[tuple[Tensor, ...]]
     half: bool = False
+    int8: bool = False
 
 
 class ParityError(RuntimeError):
@@ -65,7 +69,9 @@ def export(name: str, served: Served, path: Path) -> list[np.ndarray]:
         ParityError: An output differs by more than `TOLERANCE`.
     """
     module = served.module.eval()
-    if served.half:
+    if served.int8:
+        round_to_int8(module)
+    elif served.half:
         _round_to_half(module)
     buffer = io.BytesIO()
     torch.onnx.export(
@@ -80,6 +86,8 @@ def export(name: str, served: Served, path: Path) -> list[np.ndarray]:
     )
     model = onnx.load_from_string(buffer.getvalue())
     model.ir_version = min(model.ir_version, IR_VERSION)
+    if served.int8:
+        store_int8(model)
     if served.half:
         store_half(model)
     onnx.checker.check_model(model, full_check=True)

@@ -14,14 +14,14 @@ from training.face_data import Faces, emotion_faces, people_faces
 from training.fit import trained
 from training.networks.face import AttributeNet, EmotionNet
 from training.networks.speech import Heads, UpperNet
-from training.networks.text import TextNet, drop_grams
+from training.networks.text import TextNet, lose
 from training.pseudo_clips import Banks, FaceBank, PeopleBank, TextBank, VoiceBank
 from training.speech import Windows, cached_windows, pooled_states
 from training.text import Sentences, read_sentences
 
 #: A degraded voice has this many training deviations of noise on the encoder's pooled states.
 VOICE_NOISE = 1.5
-#: A degraded sentence has lost this share of its n-grams.
+#: A degraded sentence has lost this share of its pieces and n-grams.
 TEXT_LOSS = 0.8
 
 
@@ -34,7 +34,7 @@ def build_banks(options: Namespace, split: str) -> Banks:
     people = trained(AttributeNet(), folder / "face" / "attributes")
     known = people_faces(manifest, folder / "face")
     windows = cached_windows(options.data, options.whisper, folder / "speech")
-    sentences = read_sentences(options.data / "text" / "korean_utterances.csv")
+    sentences = read_sentences(manifest)
     return Banks(
         face_bank(face, faces.part(split)),
         voice_bank(trained(UpperNet(), folder / "speech" / "upper"), windows, split),
@@ -94,9 +94,10 @@ def text_bank(network: TextNet, sentences: Sentences, split: str) -> TextBank:
     indices = sentences.of(split)
     features, posteriors = [], []
     for start in range(0, len(indices), 256):
-        ids = sentences.batch(indices[start : start + 256])
+        tokens = sentences.batch(indices[start : start + 256])
+        lossy = [lose(part, TEXT_LOSS) for part in tokens]
         with torch.no_grad():
-            outputs = [network(view) for view in (ids, drop_grams(ids, TEXT_LOSS))]
+            outputs = [network(*view) for view in (tokens, lossy)]
         features.append(np.stack([feature.numpy() for feature, _ in outputs], 1))
         posteriors.append(np.stack([_softmax(logits.numpy()) for _, logits in outputs], 1))
     return TextBank(

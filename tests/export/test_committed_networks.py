@@ -165,12 +165,15 @@ def test_a_silent_window_is_answered_with_finite_numbers(run):
 
 
 def test_a_sentence_is_read_alike_however_far_it_is_padded(run):
-    ids = np.zeros((1, 64), np.int32)
+    ids, grams = np.zeros((1, 48), np.int32), np.zeros((1, 64), np.int32)
     ids[0, :40] = RANDOM.integers(1, 1000, 40)
-    longer = np.pad(ids, ((0, 1), (0, 640)))
-    short = run("text_encoder", IDS=ids)
-    assert_same(short, {k: v[:1] for k, v in run("text_encoder", IDS=longer).items()}, 1e-6)
+    grams[0, :50] = RANDOM.integers(1, 1000, 50)
+    short = run("text_encoder", IDS=ids, GRAMS=grams)
+    longer = [np.pad(tokens, ((0, 1), (0, 128))) for tokens in (ids, grams)]
+    answers = run("text_encoder", IDS=longer[0], GRAMS=longer[1])
+    assert_same(short, {k: v[:1] for k, v in answers.items()}, 1e-5)
 
 
 def test_a_sentence_of_padding_alone_is_finite(run):
-    assert_posteriors(run("text_encoder", IDS=np.zeros((1, 64), np.int32)))
+    nothing = np.zeros((1, 64), np.int32)
+    assert_posteriors(run("text_encoder", IDS=nothing, GRAMS=nothing))

@@ -1,14 +1,14 @@
-"""Triton model `text_tokenizer`: a UTF-8 sentence to n-gram ids, with a status."""
+"""Triton model `text_tokenizer`: a UTF-8 sentence to word pieces and n-grams, with a status."""
 
 from __future__ import annotations
 
 import numpy as np
 import triton_python_backend_utils as pb_utils
 from contract import LIMITS, MESSAGES, MediaError, TextStatus
-from tokenizer import encode
+from tokenizer import PAD_GRAMS_TO, PAD_PIECES_TO, Tokens, encode
 
 #: What the network sees when there is nothing to read; COUNT 0 says that it is padding.
-PADDING = np.zeros(64, np.int32)
+PADDING = Tokens(np.zeros(PAD_PIECES_TO, np.int32), np.zeros(PAD_GRAMS_TO, np.int32))
 
 
 class TritonPythonModel:
@@ -20,41 +20,42 @@ class TritonPythonModel:
 
     def _answer(self, request) -> pb_utils.InferenceResponse:
         try:
-            ids, status, message = sentence_ids(_sentence(request))
+            tokens, status, message = sentence_tokens(_sentence(request))
         except Exception as error:
             pb_utils.Logger.log_error(f"text_tokenizer: {type(error).__name__}: {error}")
-            ids, status = PADDING, TextStatus.UNREADABLE
+            tokens, status = PADDING, TextStatus.UNREADABLE
             message = f"TEXT could not be processed: {type(error).__name__}: {error}"
         texts = [message.encode(), MESSAGES[status][1].encode()]
         return pb_utils.InferenceResponse(
             [
-                pb_utils.Tensor("IDS", ids[None]),
-                pb_utils.Tensor("COUNT", np.array([ids is not PADDING], np.int32)),
+                pb_utils.Tensor("IDS", tokens.ids[None]),
+                pb_utils.Tensor("GRAMS", tokens.grams[None]),
+                pb_utils.Tensor("COUNT", np.array([tokens is not PADDING], np.int32)),
                 pb_utils.Tensor("STATUS", np.array([status], np.int32)),
                 pb_utils.Tensor("MESSAGE", np.array(texts, np.object_)),
             ]
         )
 
 
-def sentence_ids(sentence: bytes | None) -> tuple[np.ndarray, TextStatus, str]:
+def sentence_tokens(sentence: bytes | None) -> tuple[Tokens, TextStatus, str]:
     """Turn TEXT into the network's input.
 
     Args:
         sentence: UTF-8 bytes, or None when the request has no TEXT.
 
     Returns:
-        n-gram ids int32 [L], the status, and the English cause. Without a usable sentence the
-        ids are `PADDING` itself.
+        Its tokens, the status, and the English cause. Without a usable sentence the tokens are
+        `PADDING` itself.
     """
     if sentence is None:
         return PADDING, TextStatus.OK, ""
     try:
-        ids = encode(_checked_text(sentence))
+        tokens = encode(_checked_text(sentence))
     except MediaError as error:
         return PADDING, error.status, str(error)
-    if not ids.size:
+    if not tokens.ids.size:
         return PADDING, TextStatus.EMPTY, "TEXT has no letter, digit or symbol to read"
-    return ids, TextStatus.OK, ""
+    return tokens, TextStatus.OK, ""
 
 
 def _checked_text(sentence: bytes) -> str:
