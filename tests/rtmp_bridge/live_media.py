@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from fractions import Fraction
 
 import av
@@ -60,3 +61,7 @@ def tone(seconds: float = 0.1, rate: int = 16_000, level: float = 0.25) -> av.Au
     block = av.AudioFrame.from_ndarray(samples, "fltp", "mono")
     block.sample_rate = rate
     return block
+
+
+if __name__ == "__main__":
+    write_stream(sys.argv[1], float(sys.argv[2]))

@@ -4,7 +4,9 @@ import asyncio
 import contextlib
 import os
 import socket
+import sys
 import threading
+from pathlib import Path
 
 import grpc
 import pytest
@@ -17,6 +19,7 @@ from tests.clients.fake_triton import refuse, wait_for
 from tests.rtmp_bridge.conftest import free_port, run_of
 from tests.rtmp_bridge.live_media import write_stream
 
+ROOT = Path(__file__).parents[2]
 QUICK = Patience(open=10.0, stall=0.5, silence=1.5, backoff=Backoff(first=0.05, longest=0.1))
 
 
@@ -43,8 +46,17 @@ async def running(run):
         await asyncio.gather(task, return_exceptions=True)
 
 
-async def publish(address, seconds=3.0, **what):
-    await asyncio.to_thread(write_stream, address, seconds, **what)
+async def publish(address, seconds=3.0):
+    """Publish from another process: PyAV holds the interpreter's lock while it connects."""
+    module = [sys.executable, "-m", "tests.rtmp_bridge.live_media", address, str(seconds)]
+    publisher = await asyncio.create_subprocess_exec(
+        *module, cwd=ROOT, stderr=asyncio.subprocess.DEVNULL
+    )
+    try:
+        await publisher.wait()
+    finally:
+        if publisher.returncode is None:
+            publisher.kill()
 
 
 def lost_times(count):
@@ -168,8 +180,7 @@ def test_a_publisher_without_the_key_is_sent_away(fake, address):
         run = run_of(listening(), fake.grpc)
         async with running(run):
             host = run.stream.settings.address.rsplit("/", 2)[0]
-            with contextlib.suppress(OSError):
-                await publish(f"{host}/{address}")
+            await publish(f"{host}/{address}")
             await run.until(lambda run: State.RECONNECTING in run.states)
         return run
 
@@ -205,8 +216,7 @@ def test_pictures_that_are_too_large_end_the_connection(fake):
     async def go():
         run = run_of(listening(limits=Limits(pixels=64 * 64)), fake.grpc)
         async with running(run):
-            with contextlib.suppress(OSError):
-                await publish(run.stream.settings.address, 2.0)
+            await publish(run.stream.settings.address, 2.0)
             await run.until(lambda run: State.RECONNECTING in run.states)
         return run
 
@@ -220,8 +230,7 @@ def test_too_many_bits_end_the_connection(fake):
     async def go():
         run = run_of(listening(limits=Limits(bits_per_second=1_000)), fake.grpc)
         async with running(run):
-            with contextlib.suppress(OSError):
-                await publish(run.stream.settings.address, 10.0)
+            await publish(run.stream.settings.address, 10.0)
             await run.until(lambda run: State.RECONNECTING in run.states)
         return run
 
@@ -274,14 +283,10 @@ def test_a_publisher_that_falls_silent_is_stalled_and_then_given_up(fake):
     async def go():
         run = run_of(listening(), fake.grpc)
         async with running(run):
-            silent = threading.Event()
-            publishing = asyncio.create_task(
-                asyncio.to_thread(publish_and_hold, run.stream.settings.address, silent)
-            )
-            await run.until(lambda run: State.STALLED in run.states)
-            await run.until(lambda run: State.RECONNECTING in run.states)
-            silent.set()
-            await asyncio.gather(publishing, return_exceptions=True)
+            async with holding_relay(run.stream.settings.endpoint) as address:
+                await publish(address)
+                await run.until(lambda run: State.STALLED in run.states)
+                await run.until(lambda run: State.RECONNECTING in run.states)
         return run
 
     run = asyncio.run(go())
@@ -293,39 +298,34 @@ def test_a_publisher_that_falls_silent_is_stalled_and_then_given_up(fake):
     ]
 
 
-def publish_and_hold(address, until):
-    """Publish, and keep the connection without sending anything."""
-    relay = socket.create_server(("127.0.0.1", 0))
-    port = relay.getsockname()[1]
-    host, _, rest = address.removeprefix("rtmp://").partition("/")
-    name, _, number = host.partition(":")
-    writer = threading.Thread(
-        target=lambda: (
-            contextlib.suppress(OSError).__enter__()
-            or try_to_write(f"rtmp://127.0.0.1:{port}/{rest}")
-        )
-    )
-    writer.start()
-    near, _ = relay.accept()
-    far = socket.create_connection((name, int(number)))
-    back = threading.Thread(target=pump, args=(far, near), daemon=True)
-    back.start()
-    pump(near, far)
-    until.wait(30)
-    for one in (near, far, relay):
-        one.close()
-    writer.join()
+@contextlib.asynccontextmanager
+async def holding_relay(endpoint):
+    """Pass a publisher on, and keep its connection when it has gone, without sending anything."""
+    held = []
+
+    async def take(reader, writer):
+        far_reader, far_writer = await asyncio.open_connection(*endpoint)
+        held.append(far_writer)
+        back = asyncio.create_task(pump(far_reader, writer))
+        await pump(reader, far_writer)
+        back.cancel()
+        writer.close()
+
+    server = await asyncio.start_server(take, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    try:
+        yield f"rtmp://127.0.0.1:{port}/live/key"
+    finally:
+        server.close()
+        for writer in held:
+            writer.close()
 
 
-def try_to_write(address):
+async def pump(reader, writer):
     with contextlib.suppress(OSError):
-        write_stream(address, 3.0)
-
-
-def pump(source, target):
-    with contextlib.suppress(OSError):
-        while data := source.recv(1 << 16):
-            target.sendall(data)
+        while data := await reader.read(1 << 16):
+            writer.write(data)
+            await writer.drain()
 
 
 def test_a_stream_that_never_comes_fails_when_it_may(fake):
