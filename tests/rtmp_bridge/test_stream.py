@@ -282,11 +282,10 @@ def test_what_waits_when_the_bridge_is_stopped_is_counted(fake):
 def test_a_publisher_that_falls_silent_is_stalled_and_then_given_up(fake):
     async def go():
         run = run_of(listening(), fake.grpc)
-        async with running(run):
-            async with holding_relay(run.stream.settings.endpoint) as address:
-                await publish(address)
-                await run.until(lambda run: State.STALLED in run.states)
-                await run.until(lambda run: State.RECONNECTING in run.states)
+        async with running(run), holding_relay(run.stream.settings.endpoint) as address:
+            await publish(address)
+            await run.until(lambda run: State.STALLED in run.states)
+            await run.until(lambda run: State.RECONNECTING in run.states)
         return run
 
     run = asyncio.run(go())
