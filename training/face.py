@@ -1,7 +1,7 @@
 """Train the face networks, emotion and age with gender: `python -m training.face --data DIR`.
 
-The emotion network reads the manifest's rows with a face and an emotion; the other begins with its
-trunk and reads those with a face, an age and a gender.
+The emotion network reads the manifest's rows with a face and an emotion; the other begins with
+face-api's weights (see `training/face_api.py`) and reads those with a face, an age and a gender.
 """
 
 from __future__ import annotations
@@ -16,10 +16,11 @@ from torch import Tensor
 
 from training import command, metrics
 from training.contract import EMOTIONS
+from training.face_api import age_gender_state
 from training.face_data import Faces, emotion_faces, people_faces
 from training.fit import Schedule, fit
 from training.manifest import GENDERS
-from training.networks.face import AGE_SCALE, AttributeNet, EmotionNet
+from training.networks.face import LUMA, AttributeNet, EmotionNet
 from training.pictures import draw_confusions
 
 log = logging.getLogger(__name__)
@@ -27,11 +28,29 @@ log = logging.getLogger(__name__)
 EMOTION_SCHEDULE = Schedule(
     epochs=24, batch=128, rate=0.06, decay=5e-4, optimiser="sgd", bfloat16=True
 )
-ATTRIBUTE_SCHEDULE = Schedule(epochs=12, batch=128, rate=0.04, decay=5e-4, optimiser="sgd")
+ATTRIBUTE_SCHEDULE = Schedule(epochs=9, batch=64, rate=7e-4, decay=0.01, bfloat16=True)
+#: Years that weigh as much as one nat of the gender's cross-entropy.
+AGE_SCALE = 8.0
 
 
 def augment(faces: Tensor) -> Tensor:
-    """Mirror, turn, scale, shift, blur and cover faces [B,1,48,48] at random."""
+    """Mirror, turn, scale, shift, blur, light and cover faces at random.
+
+    Args:
+        faces: [B,C,S,S] in 0..255, grey (C = 1) or RGB (C = 3).
+
+    Returns:
+        float [B,C,S,S] in 0..255.
+    """
+    moved = _soften(_move(faces.float()))
+    if moved.shape[1] > 1:
+        moved = _tint(moved)
+    gamma = torch.exp(torch.randn(len(moved), 1, 1, 1) * 0.25)
+    return _cover(255 * (moved / 255).clamp(0, 1) ** gamma)
+
+
+def _move(faces: Tensor) -> Tensor:
+    """Mirror, turn, scale and shift."""
     count = len(faces)
     angle = torch.randn(count) * 0.12
     # Detectors and laboratory sets crop more tightly, or more loosely, than FER2013.
@@ -47,12 +66,25 @@ def augment(faces: Tensor) -> Tensor:
         1,
     )
     grid = F.affine_grid(affine, list(faces.shape), align_corners=False)
-    moved = F.grid_sample(faces, grid, padding_mode="border", align_corners=False)
-    blurred = F.avg_pool2d(F.pad(moved, (1, 1, 1, 1), mode="replicate"), 3, stride=1)
+    return F.grid_sample(faces, grid, padding_mode="border", align_corners=False)
+
+
+def _soften(faces: Tensor) -> Tensor:
+    """Blur every fourth face, as small and distant ones are: over 3 pixels of 48."""
+    width = 2 * (faces.shape[-1] // 32) + 1
+    edges = [width // 2] * 4
+    blurred = F.avg_pool2d(F.pad(faces, edges, mode="replicate"), width, stride=1)
+    count = len(faces)
     strength = torch.rand(count, 1, 1, 1) * (torch.rand(count, 1, 1, 1) < 0.25)
-    moved = moved + strength * (blurred - moved)
-    gamma = torch.exp(torch.randn(count, 1, 1, 1) * 0.25)
-    return _cover(255 * (moved / 255).clamp(min=0) ** gamma)
+    return faces + strength * (blurred - faces)
+
+
+def _tint(faces: Tensor) -> Tensor:
+    """Make every fifth RGB face grey and light the others in another colour."""
+    cast = torch.exp(torch.randn(len(faces), 3, 1, 1) * 0.05)
+    grey = (faces * torch.tensor(LUMA).reshape(3, 1, 1)).sum(1, keepdim=True)
+    is_grey = torch.rand(len(faces), 1, 1, 1) < 0.2
+    return torch.where(is_grey, grey.expand_as(faces), faces * cast)
 
 
 def _cover(faces: Tensor) -> Tensor:
@@ -68,9 +100,9 @@ def _cover(faces: Tensor) -> Tensor:
 
 
 def predict(network: torch.nn.Module, faces: Tensor, chunk: int = 256) -> list[np.ndarray]:
-    """Run a network over [N,1,48,48]; returns each of its outputs [N,...]."""
+    """Run a network over faces [N,C,S,S] in 0..255; returns each of its outputs [N,...]."""
     with torch.no_grad():
-        parts = [network(faces[i : i + chunk]) for i in range(0, len(faces), chunk)]
+        parts = [network(faces[i : i + chunk].float()) for i in range(0, len(faces), chunk)]
     return [torch.cat(output).numpy() for output in zip(*parts, strict=True)]
 
 
@@ -100,27 +132,28 @@ def train_emotion(faces: Faces, start: Path | None, schedule: Schedule, folder: 
     return network
 
 
-def train_attributes(faces: Faces, start: Path, schedule: Schedule, folder: Path) -> AttributeNet:
-    """Train age and gender on `train`, watching `dev`, from an emotion checkpoint's trunk."""
+def train_attributes(
+    faces: Faces, start: dict[str, Tensor] | None, schedule: Schedule, folder: Path
+) -> AttributeNet:
+    """Train age and gender on `train`, watching `dev`; `start` holds the weights to begin with."""
     torch.manual_seed(schedule.seed)
-    emotion = EmotionNet()
-    emotion.load_state_dict(torch.load(start, weights_only=True)["network"])
     network = AttributeNet().to(memory_format=torch.channels_last)
-    network.trunk.load_state_dict(emotion.trunk.state_dict())
+    if start:
+        network.load_state_dict(start)
     train, dev = faces.part("train"), faces.part("dev")
-    images = train.tensor()
-    ages, genders = (torch.from_numpy(train.labels[name]) for name in ("age", "gender"))
-    dev_images = dev.tensor()
+    images, dev_images = train.tensor(), dev.tensor()
+    ages = torch.from_numpy(train.labels["age"]).float()
+    genders = torch.from_numpy(train.labels["gender"])
 
     def loss(indices: Tensor) -> Tensor:
-        guess, logits = network(augment(images[indices]))
-        error = F.smooth_l1_loss(guess.squeeze(1) / AGE_SCALE, ages[indices] / AGE_SCALE, beta=0.1)
-        return 2 * error + F.cross_entropy(logits, genders[indices], label_smoothing=0.05)
+        years, logits = network(augment(images[indices]))
+        error = F.l1_loss(years.float().squeeze(1), ages[indices]) / AGE_SCALE
+        return error + F.cross_entropy(logits.float(), genders[indices], label_smoothing=0.05)
 
     def evaluate() -> dict[str, float]:
-        guess, logits = predict(network, dev_images)
+        years, logits = predict(network, dev_images)
         return {
-            "dev_age_mae": metrics.mean_absolute_error(dev.labels["age"], guess[:, 0]),
+            "dev_age_mae": metrics.mean_absolute_error(dev.labels["age"], years[:, 0]),
             "dev_gender": metrics.accuracy(dev.labels["gender"], logits.argmax(1)),
         }
 
@@ -133,6 +166,9 @@ def main(arguments: list[str] | None = None) -> None:
     parser = command.parser(__doc__)
     parser.add_argument("--only", choices=("emotion", "attributes"))
     parser.add_argument("--start", type=Path, help="emotion: weights of an earlier training")
+    parser.add_argument(
+        "--face-api", type=Path, default=Path("build/face-api"), help="folder of the npm package"
+    )
     options = command.start(parser, arguments)
     folder = options.out / "face"
     manifest = command.open_data(options)
@@ -144,7 +180,7 @@ def main(arguments: list[str] | None = None) -> None:
         _draw(network, faces, "emotion", EMOTIONS, folder / "emotion")
     if options.only != "emotion":
         people = people_faces(manifest, folder)
-        start = options.start or folder / "emotion" / "last.pt"
+        start = None if options.quick else age_gender_state(options.face_api)
         schedule = command.scaled(ATTRIBUTE_SCHEDULE, options)
         network = train_attributes(people, start, schedule, folder / "attributes")
         _draw(network, people, "gender", GENDERS, folder / "attributes")

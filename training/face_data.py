@@ -1,4 +1,4 @@
-"""Face images of a manifest as the face networks' trunk takes them, read once and kept."""
+"""Face images of a manifest as the face networks take them, read once and kept."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from tqdm import tqdm
 
 from training.manifest import Example, Manifest, ManifestError, labels_of
-from training.networks.face import CROP_SIDE, FACE_SIDE, Shrink
+from training.networks.face import CROP_SIDE, Shrink, ShrinkColour
 
 log = logging.getLogger(__name__)
 
@@ -25,10 +25,10 @@ CHUNK = 128
 
 @dataclass(frozen=True)
 class Faces:
-    """Small grey faces and what is known of them; N images.
+    """Small faces and what is known of them; N images.
 
     Attributes:
-        images: uint8 [N,48,48].
+        images: uint8 [N,C,S,S]: grey of 48 px or RGB of 112 px.
         splits: "train", "dev" or "test" [N].
         labels: Name to values [N]: `emotion` index, or `age` in years and `gender` (1 = female).
     """
@@ -44,22 +44,24 @@ class Faces:
         return Faces(self.images[keep], self.splits[keep], labels)
 
     def tensor(self) -> Tensor:
-        """All images as the trunk takes them: float [N,1,48,48] in 0..255."""
-        return torch.from_numpy(self.images).unsqueeze(1).float()
+        """All images as the network takes them, but for their type: uint8 [N,C,S,S]."""
+        return torch.from_numpy(self.images)
 
 
 def emotion_faces(manifest: Manifest, folder: Path) -> Faces:
-    """Faces whose emotion is known; `folder` keeps their images for the next run.
+    """Grey faces whose emotion is known; `folder` keeps their images for the next run.
 
     Raises:
         ManifestError: A split lacks an emotion, or an image cannot be read.
     """
     manifest.require("face", "emotion")
-    return _faces(manifest.having("face", "emotion"), ("emotion",), folder / "emotion.npz")
+    return _faces(
+        manifest.having("face", "emotion"), ("emotion",), Shrink(), folder / "emotion.npz"
+    )
 
 
 def people_faces(manifest: Manifest, folder: Path) -> Faces:
-    """Faces whose age and gender are known; `folder` keeps their images for the next run.
+    """Colour faces whose age and gender are known; `folder` keeps their images for the next run.
 
     Raises:
         ManifestError: A split lacks ages or a gender, or an image cannot be read.
@@ -67,54 +69,59 @@ def people_faces(manifest: Manifest, folder: Path) -> Faces:
     manifest.require("face", "age")
     manifest.require("face", "gender")
     people = manifest.having("face", "age", "gender")
-    return _faces(people, ("age", "gender"), folder / "people.npz")
+    return _faces(people, ("age", "gender"), ShrinkColour(), folder / "people.npz")
 
 
-def _faces(examples: Sequence[Example], names: Sequence[str], kept: Path) -> Faces:
+def _faces(
+    examples: Sequence[Example], names: Sequence[str], shrink: nn.Module, kept: Path
+) -> Faces:
     labels = labels_of(examples)
-    images = _kept_images(examples, kept)
+    images = _kept_images(examples, shrink, kept)
     return Faces(images, labels["split"], {name: labels[name] for name in names})
 
 
-def _kept_images(examples: Sequence[Example], path: Path) -> np.ndarray:
+def _kept_images(examples: Sequence[Example], shrink: nn.Module, path: Path) -> np.ndarray:
     """Read the images, or take them from `path` when it was made from the same files."""
-    state = _state(examples)
+    state = _state(examples, type(shrink).__name__)
     if path.exists():
         with np.load(path, allow_pickle=False) as arrays:
             if str(arrays["state"]) == state:
                 return arrays["images"]
         log.info("%s was made from other images and is made again", path)
-    images = served_faces(examples)
+    images = served_faces(examples, shrink)
     path.parent.mkdir(parents=True, exist_ok=True)
     np.savez(path, images=images, state=np.array(state))
     return images
 
 
-def _state(examples: Sequence[Example]) -> str:
-    """Summarise which files there are, their sizes and when they were written."""
-    digest = hashlib.sha256(str(FACE_SIDE).encode())
+def _state(examples: Sequence[Example], way: str) -> str:
+    """Summarise which files there are, their sizes, when they were written and what was done."""
+    digest = hashlib.sha256(way.encode())
     for example in examples:
         stat = example.face.stat()
         digest.update(f"{example.face.resolve()}\0{stat.st_size}\0{stat.st_mtime_ns}\n".encode())
     return digest.hexdigest()
 
 
-def served_faces(examples: Sequence[Example]) -> np.ndarray:
-    """Read face images and pass them through what serving does before the trunk.
+def served_faces(examples: Sequence[Example], shrink: nn.Module) -> np.ndarray:
+    """Read face images and pass them through what serving does before a network.
+
+    Args:
+        examples: Rows with a face; N of them.
+        shrink: Maps CROPS [B,224,224,3] to [B,C,S,S] in 0..255.
 
     Returns:
-        uint8 [N,48,48].
+        uint8 [N,C,S,S].
 
     Raises:
         ManifestError: A file is not an image; the message names its row.
     """
-    shrink = Shrink()
-    faces = np.empty((len(examples), FACE_SIDE, FACE_SIDE), np.uint8)
+    parts = []
     for start in tqdm(range(0, len(examples), CHUNK), "faces", unit_scale=CHUNK, disable=None):
         crops = np.stack([_crop(example) for example in examples[start : start + CHUNK]])
-        small = shrink(torch.from_numpy(crops)).squeeze(1)
-        faces[start : start + CHUNK] = small.round().clamp(0, 255).to(torch.uint8).numpy()
-    return faces
+        small = shrink(torch.from_numpy(crops))
+        parts.append(small.round().clamp(0, 255).to(torch.uint8).numpy())
+    return np.concatenate(parts)
 
 
 def _crop(example: Example) -> np.ndarray:

@@ -1,19 +1,21 @@
-"""Face networks: a slim VGG on 48 px grey faces, made from the served 224 px RGB crops."""
+"""Face networks: a slim VGG on 48 px grey faces and a small Xception on 112 px colour ones."""
 
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F  # noqa: N812 - the field's name for it
 from torch import Tensor, nn
 
 from training.contract import EMOTIONS, GENDER_CODES, VIDEO_FEATURE
 
 CROP_SIDE = 224
 FACE_SIDE = 48
-WIDTHS = (32, 64, 128, 256)
+WIDTHS = (48, 96, 192, 384)
 #: Grey is the ITU-R BT.601 luma, as in OpenCV's RGB to grey.
 LUMA = (0.299, 0.587, 0.114)
-#: Ages are learnt as (years - AGE_CENTRE) / AGE_SCALE.
-AGE_CENTRE, AGE_SCALE = 35.0, 25.0
+COLOUR_SIDE = 112
+#: The mean colour of a face that face-api's networks subtract.
+MEAN_COLOUR = (122.782, 117.001, 104.298)
 
 
 def area_matrix(source: int, target: int) -> Tensor:
@@ -42,6 +44,14 @@ class Shrink(nn.Module):
         """Weigh the channels first: two thirds less to average."""
         grey = (crops.float() @ self.luma).squeeze(-1)
         return (self.rows @ grey @ self.rows.T).unsqueeze(1)
+
+
+class ShrinkColour(nn.Module):
+    """CROPS uint8 [B,224,224,3] RGB to float [B,3,112,112] in 0..255, by area averaging."""
+
+    def forward(self, crops: Tensor) -> Tensor:
+        """Average squares of four pixels."""
+        return F.avg_pool2d(crops.permute(0, 3, 1, 2).float(), CROP_SIDE // COLOUR_SIDE)
 
 
 class Standardise(nn.Module):
@@ -94,25 +104,105 @@ class EmotionNet(nn.Module):
         self.emotion = nn.Linear(VIDEO_FEATURE, len(EMOTIONS))
 
     def forward(self, faces: Tensor) -> tuple[Tensor, Tensor]:
-        """Grey faces [B,1,48,48] to features [B,4096] and logits [B,7]."""
-        features = self.feature(self.trunk(faces))
+        """Grey faces [B,1,48,48] to features [B,4096] and logits [B,7].
+
+        Unless it trains, the network looks at each face and at its mirror image, and averages the
+        features: an expression means the same either way.
+        """
+        if self.training:
+            features = self.feature(self.trunk(faces))
+        else:
+            features = mirror_mean(self.feature(self.trunk(with_mirrors(faces))))
         return features, self.emotion(self.dropout(features))
 
 
-class AttributeNet(nn.Module):
-    """The network of the slot `age_gender`."""
+def with_mirrors(faces: Tensor) -> Tensor:
+    """Put the mirror images behind the faces: [B,C,S,S] to [2B,C,S,S]."""
+    return torch.cat([faces, faces.flip(3)])
 
-    def __init__(self, widths: tuple[int, ...] = WIDTHS) -> None:
+
+def mirror_mean(rows: Tensor) -> Tensor:
+    """Average what is said of faces and of their mirror images: [2B,D] to [B,D]."""
+    return rows.reshape(2, -1, rows.shape[1]).mean(0)
+
+
+class Separable(nn.Module):
+    """A 3x3 convolution of each channel by itself, then a 1x1 convolution over all channels."""
+
+    def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()
-        self.trunk = Trunk(widths)
-        self.feature = nn.Sequential(nn.Linear(widths[-1], 512), nn.ReLU(), nn.Dropout(0.4))
-        self.age = nn.Linear(512, 1)
-        self.gender = nn.Linear(512, len(GENDER_CODES))
+        self.depthwise = nn.Conv2d(inputs, inputs, 3, padding=1, groups=inputs, bias=False)
+        self.pointwise = nn.Conv2d(inputs, outputs, 1)
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """Map [B,inputs,S,S] to [B,outputs,S,S]."""
+        return self.pointwise(self.depthwise(maps))
+
+
+class Reduction(nn.Module):
+    """Two separable convolutions and a halving, beside a shortcut that halves as well."""
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__()
+        self.first, self.second = Separable(inputs, outputs), Separable(outputs, outputs)
+        self.shortcut = nn.Conv2d(inputs, outputs, 1, stride=2)
+        # The last window may reach over the edge, as TensorFlow's "same" pooling does.
+        self.halve = nn.MaxPool2d(3, stride=2, ceil_mode=True)
+
+    def forward(self, maps: Tensor, activate: bool = True) -> Tensor:
+        """Map [B,inputs,S,S], S even, to [B,outputs,S/2,S/2]."""
+        deep = self.second(self.first(maps.relu() if activate else maps).relu())
+        return self.halve(deep) + self.shortcut(maps)
+
+
+class Residual(nn.Module):
+    """Three separable convolutions that correct what comes in."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(Separable(width, width) for _ in range(3))
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """Map [B,width,S,S] to the same."""
+        deep = maps
+        for layer in self.layers:
+            deep = layer(deep.relu())
+        return maps + deep
+
+
+class AttributeNet(nn.Module):
+    """The network of the slot `age_gender`: a small Xception, as face-api's age and gender net is.
+
+    Layers and widths are those of face-api, so that training can start from its weights.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.tensor(MEAN_COLOUR).reshape(3, 1, 1), persistent=False)
+        # Padded to the right and below only, as TensorFlow pads an even side for a stride of 2.
+        self.entry = nn.Sequential(nn.ZeroPad2d((0, 1, 0, 1)), nn.Conv2d(3, 32, 3, stride=2))
+        self.reduce_1, self.reduce_2 = Reduction(32, 64), Reduction(64, 128)
+        self.middle = nn.Sequential(Residual(128), Residual(128))
+        self.reduce_3, self.exit = Reduction(128, 256), Separable(256, 512)
+        self.dropout = nn.Dropout(0.3)
+        self.age, self.gender = nn.Linear(512, 1), nn.Linear(512, len(GENDER_CODES))
 
     def forward(self, faces: Tensor) -> tuple[Tensor, Tensor]:
-        """Grey faces [B,1,48,48] to ages [B,1] in years and gender logits [B,2]."""
-        features = self.feature(self.trunk(faces))
-        return self.age(features) * AGE_SCALE + AGE_CENTRE, self.gender(features)
+        """Colour faces [B,3,112,112] in 0..255 to ages [B,1] in years and gender logits [B,2].
+
+        As in `EmotionNet`, mirror images have a say unless the network trains.
+        """
+        if self.training:
+            features = self.dropout(self.read(faces))
+        else:
+            features = mirror_mean(self.read(with_mirrors(faces)))
+        return self.age(features), self.gender(features)
+
+    def read(self, faces: Tensor) -> Tensor:
+        """Colour faces [B,3,112,112] to features [B,512]."""
+        maps = self.entry((faces - self.mean) / 255).relu()
+        maps = self.reduce_2(self.reduce_1(maps, activate=False))
+        return self.exit(self.reduce_3(self.middle(maps))).relu().mean(dim=(2, 3))
 
 
 class ServedEmotion(nn.Module):
@@ -133,7 +223,7 @@ class ServedAttributes(nn.Module):
 
     def __init__(self, network: AttributeNet) -> None:
         super().__init__()
-        self.shrink, self.network = Shrink(), network
+        self.shrink, self.network = ShrinkColour(), network
 
     def forward(self, crops: Tensor) -> tuple[Tensor, Tensor]:
         """CROPS uint8 [B,224,224,3] to [B,1] and [B,2]."""

@@ -1,9 +1,9 @@
 """Fusion network: whichever modalities are present to one emotion, age and gender.
 
 Emotion is a weighted sum of evidence. Each modality brings its log posterior, corrected by a
-learned reading of its feature, times a reliability >= 0 that is learned from both. With all
-reliabilities 1 and no correction this is the product of experts, which is right when modalities
-err independently; training departs from there.
+learned reading of its feature unless it is alone, times a reliability >= 0 that is learned from
+both. With all reliabilities 1 and no correction this is the product of experts, which is right when
+modalities err independently; training departs from there.
 """
 
 from __future__ import annotations
@@ -82,8 +82,13 @@ class Evidence(nn.Module):
             nn.init.zeros_(layer.weight)
             nn.init.zeros_(layer.bias)
 
-    def forward(self, posterior: Tensor, summary: Tensor, present: Tensor) -> tuple[Tensor, Tensor]:
-        """Weigh a posterior [B,C] with its summary [B,S]; `present` is [B,1].
+    def forward(
+        self, posterior: Tensor, summary: Tensor, present: Tensor, alone: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Weigh a posterior [B,C] with its summary [B,S]; `present` and `alone` are [B,1].
+
+        Where a modality is alone it is not corrected: there is nothing to fuse, so its answer
+        stands and only the confidence in it may change.
 
         Returns:
             Evidence [B,C], to be added to that of others, and reliability [B,1]; both exactly 0
@@ -94,7 +99,8 @@ class Evidence(nn.Module):
         logs = logs - logs.mean(1, keepdim=True)
         seen = torch.cat([logs, logs.amax(1, keepdim=True), summary], 1)
         reliability = F.softplus(self.reliability(seen) + _UNIT) * present
-        return (logs + self.correction(self.hide(summary))) * reliability, reliability
+        correction = self.correction(self.hide(summary)) * (1 - alone)
+        return (logs + correction) * reliability, reliability
 
 
 class AgeGender(nn.Module):
@@ -127,18 +133,19 @@ class AgeGender(nn.Module):
         Returns:
             Years [B,1] and gender logits [B,2].
         """
+        has_face, has_voice = face[2].amax(1), voice[2].amax(1)
+        alone = (has_face + has_voice <= 1).float()
         readings, logits = [], []
         for index, (ages, genders, present) in enumerate((face, voice)):
             age, gender = mean_present(ages, present), mean_present(genders, present)
-            any_present = present.amax(1)
+            is_there = present.amax(1)
             spread = mean_present((ages - age.unsqueeze(1)).abs(), present)
             about = torch.cat([(age - 35.0) / self._AGE_SCALE, spread / self._AGE_SCALE], 1)
             readings.append(
                 self.mean_age + (age - self.mean_age) * self.slope[index] + self.shift[index]
             )
             evidence = (self.gender_face, self.gender_voice)[index]
-            logits.append(evidence(gender, about, any_present)[0])
-        has_face, has_voice = face[2].amax(1), voice[2].amax(1)
+            logits.append(evidence(gender, about, is_there, alone)[0])
         years = torch.where(has_face > 0, readings[0], readings[1])
         nobody = 1.0 - torch.maximum(has_face, has_voice)
         return torch.where(nobody > 0, self.mean_age, years), logits[0] + logits[1]
@@ -160,20 +167,23 @@ class FusionNet(nn.Module):
         text = rows_present(clip.text_features, clip.text_count)
         speech = rows_present(clip.speech_features, clip.speech_count)
         video = rows_present(clip.video_features, clip.video_count)
+        any_present = [rows.amax(1) for rows in (text, speech, video)]
+        alone = (sum(any_present) <= 1).float()
+        posteriors = (
+            mean_present(clip.text_emotion, text),
+            mean_present(clip.speech_emotion, speech),
+            clip.video_emotion,
+        )
+        summaries = (
+            self.text(clip.text_features, text),
+            self.speech(clip.speech_features, speech),
+            self.video(clip.video_features, video),
+        )
         parts = [
-            self.evidence[0](
-                mean_present(clip.text_emotion, text),
-                self.text(clip.text_features, text),
-                text.amax(1),
-            ),
-            self.evidence[1](
-                mean_present(clip.speech_emotion, speech),
-                self.speech(clip.speech_features, speech),
-                speech.amax(1),
-            ),
-            self.evidence[2](
-                clip.video_emotion, self.video(clip.video_features, video), video.amax(1)
-            ),
+            evidence(posterior, summary, present, alone)
+            for evidence, posterior, summary, present in zip(
+                self.evidence, posteriors, summaries, any_present, strict=True
+            )
         ]
         reliability = torch.cat([part[1] for part in parts], 1)
         weights = reliability / (reliability.sum(1, keepdim=True) + 1e-30)
