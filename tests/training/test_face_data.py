@@ -33,11 +33,12 @@ def manifest(tmp_path):
 
 def test_a_face_keeps_its_pixels_and_its_labels(manifest, tmp_path):
     faces = emotion_faces(read_manifest(manifest), tmp_path)
-    assert faces.images.shape == (21, 48, 48)
+    assert faces.images.shape == (21, 1, 48, 48)
     np.testing.assert_array_equal(faces.labels["emotion"], np.arange(21) // 3)
-    assert faces.images[0, :, :22].max() < 5 and faces.images[0, :, 26:].min() > 235
+    assert faces.images[0, ..., :22].max() < 5 and faces.images[0, ..., 26:].min() > 235
     assert (faces.part("dev").images[2] == 70).all()
     people = people_faces(read_manifest(manifest), tmp_path)
+    assert people.images.shape == (21, 3, 112, 112)
     np.testing.assert_array_equal(people.labels["age"], np.arange(21))
     assert people.labels["age"].dtype == np.float32
 

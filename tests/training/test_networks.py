@@ -9,7 +9,12 @@ torch = pytest.importorskip("torch", reason="networks need PyTorch (requirements
 from export.networks import fusion_trial  # noqa: E402
 from training.face import augment  # noqa: E402
 from training.networks.attention import masked_weights  # noqa: E402
-from training.networks.face import EmotionNet, Shrink, area_matrix  # noqa: E402
+from training.networks.face import (  # noqa: E402
+    AttributeNet,
+    EmotionNet,
+    Shrink,
+    area_matrix,
+)
 from training.networks.fusion import FusionNet, ServedFusion  # noqa: E402
 from training.networks.speech import Encoder, UpperNet  # noqa: E402
 from training.networks.text import TextNet  # noqa: E402
@@ -39,10 +44,21 @@ def test_lighting_hardly_changes_what_a_face_is_read_as():
     torch.testing.assert_close(bright, dim, atol=0.15, rtol=0)
 
 
-def test_augmented_faces_stay_pictures():
-    faces = augment(torch.rand(8, 1, 48, 48) * 255)
-    assert faces.shape == (8, 1, 48, 48)
+@pytest.mark.parametrize("shape", [(8, 1, 48, 48), (8, 3, 112, 112)])
+def test_augmented_faces_stay_pictures(shape):
+    faces = augment(torch.rand(shape) * 255)
+    assert faces.shape == shape
     assert faces.isfinite().all() and faces.min() >= 0 and faces.max() <= 256
+
+
+@pytest.mark.parametrize(
+    ("network", "shape"), [(EmotionNet, (1, 48, 48)), (AttributeNet, (3, 112, 112))]
+)
+def test_a_face_and_its_mirror_image_are_read_alike(network, shape):
+    trained = network().eval()
+    faces = torch.rand(2, *shape) * 255
+    for plain, mirrored in zip(trained(faces), trained(faces.flip(3)), strict=True):
+        torch.testing.assert_close(plain, mirrored, atol=1e-4, rtol=1e-4)
 
 
 def test_absent_rows_weigh_exactly_nothing():
@@ -63,6 +79,17 @@ def test_fusion_starts_as_the_product_of_experts():
     torch.testing.assert_close(weights, torch.tensor([0.5, 0.0, 0.5]), atol=1e-3, rtol=0)
 
 
+@pytest.mark.parametrize("counts", [(1, 0, 0), (0, 0, 4)])
+def test_a_modality_that_is_alone_keeps_its_order_of_emotions(counts):
+    network = FusionNet()
+    for weight in network.parameters():
+        torch.nn.init.normal_(weight, std=0.5)
+    tensors = fusion_trial(4, 3, 4, counts, seed=1)
+    emotion = ServedFusion(network.eval())(*tensors)[0]
+    own = tensors[1][0] if counts[0] else tensors[9]
+    assert emotion.argsort().equal(own.argsort())
+
+
 def test_a_step_of_fusion_training_lowers_its_loss():
     network = FusionNet()
     tensors = fusion_trial(4, 3, 4, (1, 3, 4), seed=1)
@@ -79,7 +106,6 @@ def test_a_step_of_fusion_training_lowers_its_loss():
 
 
 def test_padding_a_sentence_changes_nothing():
-    torch.manual_seed(0)
     network = TextNet().eval()
     network.grams.table[1:].normal_().abs_()
     tokens = [torch.randint(4, 51, (1, length)) for length in (12, 40)]
