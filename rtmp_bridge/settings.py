@@ -60,7 +60,7 @@ class Patience:
     open: float = 15.0
     stall: float = 2.0
     silence: float = 8.0
-    backoff: Backoff = field(default_factory=lambda: Backoff(first=0.5, longest=30.0))
+    backoff: Backoff = field(default_factory=lambda: Backoff(first=0.5, longest=5.0))
     attempts: int | None = None
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
 
 import pytest
@@ -62,6 +63,18 @@ def run_of(settings: StreamSettings, url: str) -> Run:
     connection = Connection(url, timeout=10.0, backoff=Backoff(attempts=1))
     run.stream = Stream(settings, connection, run.announce, run.publish)
     return run
+
+
+@contextlib.asynccontextmanager
+async def running(run: Run) -> AsyncIterator[None]:
+    """Let a stream run for the length of an `async with` block."""
+    task = asyncio.create_task(run.stream.run())
+    try:
+        await run.until(lambda run: run.states)
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
 
 
 def free_port() -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from fractions import Fraction
 
 import av
@@ -20,8 +21,12 @@ def write_stream(
     pictures: bool = True,
     sound: bool = True,
     container: str = "flv",
+    paced: bool = False,
 ) -> None:
-    """Write H.264 pictures, each another grey, and AAC noise to a file or a server."""
+    """Write H.264 pictures, each another grey, and AAC noise to a file or a server.
+
+    Paced, it takes as long as it lasts, as a camera does; otherwise it goes as fast as it can.
+    """
     with av.open(address, "w", format=container) as output:
         video = audio = None
         if pictures:
@@ -31,8 +36,10 @@ def write_stream(
         if sound:
             audio = output.add_stream("aac", rate=RATE, layout="mono")
         noise = np.random.default_rng(0).uniform(-0.3, 0.3, (1, BLOCK)).astype(np.float32)
-        blocks = 0
+        blocks, begin = 0, time.monotonic()
         for index in range(round(seconds * fps)):
+            if paced:
+                time.sleep(max(0.0, begin + index / fps - time.monotonic()))
             if video is not None:
                 picture = np.full((size[1], size[0], 3), index * 3 % 251, np.uint8)
                 output.mux(video.encode(av.VideoFrame.from_ndarray(picture, "rgb24")))
@@ -64,4 +71,4 @@ def tone(seconds: float = 0.1, rate: int = 16_000, level: float = 0.25) -> av.Au
 
 
 if __name__ == "__main__":
-    write_stream(sys.argv[1], float(sys.argv[2]))
+    write_stream(sys.argv[1], float(sys.argv[2]), paced="--paced" in sys.argv)

@@ -4,9 +4,7 @@ import asyncio
 import contextlib
 import os
 import socket
-import sys
 import threading
-from pathlib import Path
 
 import grpc
 import pytest
@@ -16,10 +14,10 @@ from clients.contract import VIDEO_ROW
 from rtmp_bridge.settings import Buffering, Limits, Patience, StreamSettings
 from rtmp_bridge.state import NEXT_STATES, State, StateMachine
 from tests.clients.fake_triton import refuse, wait_for
-from tests.rtmp_bridge.conftest import free_port, run_of
+from tests.rtmp_bridge.conftest import free_port, run_of, running
 from tests.rtmp_bridge.live_media import write_stream
+from tests.rtmp_bridge.publishing import publish
 
-ROOT = Path(__file__).parents[2]
 QUICK = Patience(open=10.0, stall=0.5, silence=1.5, backoff=Backoff(first=0.05, longest=0.1))
 
 
@@ -33,30 +31,6 @@ def listening(**what):
     address = f"rtmp://127.0.0.1:{free_port()}/live/key"
     given = {"buffered": 100, "patience": QUICK} | what
     return StreamSettings("door", address, listen=True, **given)
-
-
-@contextlib.asynccontextmanager
-async def running(run):
-    task = asyncio.create_task(run.stream.run())
-    try:
-        await run.until(lambda run: run.states)
-        yield
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-
-
-async def publish(address, seconds=3.0):
-    """Publish from another process: PyAV holds the interpreter's lock while it connects."""
-    module = [sys.executable, "-m", "tests.rtmp_bridge.live_media", address, str(seconds)]
-    publisher = await asyncio.create_subprocess_exec(
-        *module, cwd=ROOT, stderr=asyncio.subprocess.DEVNULL
-    )
-    try:
-        await publisher.wait()
-    finally:
-        if publisher.returncode is None:
-            publisher.kill()
 
 
 def lost_times(count):
