@@ -97,6 +97,8 @@ class Gate:
         try:
             await asyncio.wait_for(self._pass_on_key(publisher.reader, writer), KEY_PATIENCE)
             await copy(publisher.reader, writer)
+            writer.close()
+            await writer.wait_closed()  # its last second may be on its way
         except asyncio.TimeoutError as error:
             message = f"the publisher told no stream key for {KEY_PATIENCE:g} s"
             raise SourceError("key", message) from error
@@ -160,10 +162,11 @@ async def connect(port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter
 
 
 async def copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Pass on bytes until there are no more."""
-    while data := await reader.read(BLOCK):
-        writer.write(data)
-        await writer.drain()
+    """Pass on bytes until there are no more, or one of the two ends has gone."""
+    with contextlib.suppress(OSError):
+        while data := await reader.read(BLOCK):
+            writer.write(data)
+            await writer.drain()
 
 
 def free_port() -> int:
