@@ -16,7 +16,7 @@ TORCH_OPTIONS ?=
 install = @if [ -x $(BIN)/uv ]; then $(BIN)/uv pip install --quiet --python $(BIN)/python $(1); \
 	else $(BIN)/python -m pip install --quiet $(1); fi
 
-.PHONY: help setup setup-training demo serve test lint clean
+.PHONY: help setup setup-training setup-bench demo serve test bench lint clean
 
 help:
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
@@ -45,6 +45,12 @@ $(VENV)/.training: requirements/export.txt requirements/mtcnn.txt $(VENV)/.dev
 
 setup-training: $(VENV)/.training ## add what training and export need (PyTorch)
 
+$(VENV)/.bench: requirements/bench.txt $(VENV)/.training
+	$(call install,-r requirements/bench.txt)
+	@touch $@
+
+setup-bench: $(VENV)/.bench ## add what the benchmarks' peer needs (PyTorch, Flask)
+
 demo: setup ## serve, recognise the demo clip, print the result as JSON, stop
 	@$(BIN)/python -m demo
 
@@ -59,6 +65,9 @@ lint: $(VENV)/.dev ## check the code's style and the model repositories
 
 test: lint ## set up and run every check and test
 	$(BIN)/python -m pytest
+
+bench: setup-bench ## measure beside the peer and the floor, into build/benchmarks (15 minutes)
+	@$(BIN)/python -m benchmarks
 
 clean: ## remove what the targets above made
 	rm -rf $(VENV) build
