@@ -121,7 +121,11 @@ def encode_clip(clip: Path, folder: Path) -> Path:
 
 
 class Publisher:
-    """FFmpeg that publishes a clip again and again, at the pace of its timestamps."""
+    """FFmpeg that publishes a clip again and again, at the pace of its timestamps.
+
+    Attributes:
+        pid: Its process.
+    """
 
     def __init__(self, clip: Path, address: str, progress: Path) -> None:
         """Begin to publish.
@@ -136,6 +140,7 @@ class Publisher:
         command = [*ffmpeg(), *looped, *report, "-f", "flv", address]
         self._progress = progress
         self._process = subprocess.Popen(dying_with_parent(command))
+        self.pid = self._process.pid
 
     def kill(self) -> None:
         """End it as a crash does."""

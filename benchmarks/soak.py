@@ -143,7 +143,11 @@ class Soak:
             for at, kind in self._plan.failures():
                 self._sample_until(bridge, begin + at)
                 self._fail(kind, network, server)
-                seconds = self._wait_for_result(bridge)
+                try:
+                    seconds = self._wait_for_result(bridge)
+                except TimeoutError as error:
+                    report.faults.append(f"{kind}: {error}")
+                    continue
                 report.recoveries.setdefault(kind, []).append(round(seconds, 1))
                 sys.stderr.write(f"{kind:10} back after {seconds:.1f} s\n")
             self._sample_until(bridge, begin + self._plan.minutes * 60)
@@ -202,7 +206,7 @@ class Soak:
         report.received = round(sum(line["stream_time"] - line["chunk"] for line in lines), 1)
         part = max(1, len(self._samples) // 5)
         report.before, report.after = typical(self._samples[:part]), typical(self._samples[-part:])
-        report.faults = [*account_faults(report, lines), *growth_faults(report)]
+        report.faults += [*account_faults(report, lines), *growth_faults(report)]
         slack = len(self._publishers)  # what a killed one had sent since its last report, or held
         if abs(report.published - report.received) > slack:
             report.faults.append(

@@ -68,13 +68,11 @@ async def run_until_signal(settings: BridgeSettings) -> bool:
     Returns:
         Whether no stream failed.
     """
-    bridge = Bridge(settings)
-    running = asyncio.create_task(bridge.run())
-    loop = asyncio.get_running_loop()
+    loop, running = asyncio.get_running_loop(), asyncio.current_task()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, running.cancel)
     with contextlib.suppress(asyncio.CancelledError):
-        return await running
+        return await Bridge(settings).run()
     return True
 
 

@@ -16,15 +16,13 @@ class SourceError(BridgeError):
 
     Attributes:
         reason: One word for metrics and logs: "unreachable", "unreadable", "lost", "silent",
-            "limit", "key".
-        final: Whether connecting again is of no use.
+            "limit", "key", "failed".
     """
 
-    def __init__(self, reason: str, message: str, *, final: bool = False) -> None:
+    def __init__(self, reason: str, message: str) -> None:
         """Keep the word beside the sentence."""
         super().__init__(message)
         self.reason = reason
-        self.final = final
 
 
 class SentenceError(BridgeError):

@@ -23,7 +23,7 @@ MOST_WAITING = 4
 #: Bytes before the key: a handshake of 3073 and a few commands.
 MOST_BEFORE_KEY = 8_192
 #: Seconds within which a publisher tells its key.
-KEY_PATIENCE = 5.0
+KEY_PATIENCE = 10.0
 #: Seconds within which FFmpeg listens.
 LISTENER_PATIENCE = 5.0
 BLOCK = 1 << 16

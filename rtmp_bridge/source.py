@@ -131,6 +131,8 @@ class Source:
             raise SourceError("silent", "nothing came for too long") from error
         except (av.FFmpegError, OSError) as error:
             raise SourceError("lost", f"the connection was lost: {cause_of(error)}") from error
+        except IndexError:
+            return  # PyAV trips at the end over tracks that appeared on the way, e.g. a new codec
 
     def _decoded(self, track: Track, frame: av.VideoFrame | av.AudioFrame) -> Decoded:
         stamp = None if frame.pts is None else frame.pts * frame.time_base

@@ -204,6 +204,11 @@ class Stream:
         reading = run_in_thread(ingest.run, f"ingest-{self.settings.name}")
         try:
             await reading
+        except (SourceError, asyncio.CancelledError):
+            raise
+        except Exception as error:  # whatever a stream can provoke costs that stream alone
+            logger.exception("%s: reading failed", self.settings.name)
+            raise SourceError("failed", f"reading failed: {type(error).__name__}") from error
         finally:
             ingest.stop()
             watching.cancel()
@@ -227,9 +232,11 @@ class Stream:
                 self._machine.to(State.STREAMING)
 
     async def _take(self, chunk: Chunk) -> None:
+        dropped_for_it = await self._buffer.put(chunk)
+        # A file's chunk that never found room, because the bridge was stopped, has not come.
         self.account.streamed += 1
         self._following = chunk.index + 1
-        for dropped in await self._buffer.put(chunk):
+        for dropped in dropped_for_it:
             await self._drop(dropped, "buffer_full", "the recogniser is slower than the stream")
 
     async def _recognise_all(self) -> None:
@@ -265,6 +272,9 @@ class Stream:
             answer = await recogniser.recognise(media, past=past, context=True)
         except RecogniserError as error:
             return ended(name, chunk, Kind.ERROR, reason_of(error), str(error))
+        except Exception as error:  # one chunk must not cost the following ones
+            logger.exception("%s: recognising failed", name)
+            return ended(name, chunk, Kind.ERROR, "failed", type(error).__name__)
         self._context.add(chunk, answer.context)
         return Outcome(name, chunk, Kind.RESULT, time.time(), answer.document, text)
 

@@ -50,3 +50,5 @@ class Hub:
                 await output.publish(outcome)
             except OSError as error:
                 logger.error("%s: %s", type(output).__name__, error)
+            except Exception:  # an output must not stop a stream
+                logger.exception("%s failed", type(output).__name__)

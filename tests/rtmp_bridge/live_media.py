@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import sys
+import argparse
 import time
 from fractions import Fraction
 
@@ -21,18 +21,20 @@ def write_stream(
     pictures: bool = True,
     sound: bool = True,
     container: str = "flv",
+    codec: str = "libx264",
     paced: bool = False,
 ) -> None:
-    """Write H.264 pictures, each another grey, and AAC noise to a file or a server.
+    """Write pictures, each another grey, and AAC noise to a file or a server.
 
     Paced, it takes as long as it lasts, as a camera does; otherwise it goes as fast as it can.
     """
     with av.open(address, "w", format=container) as output:
         video = audio = None
         if pictures:
-            video = output.add_stream("libx264", rate=fps)
+            video = output.add_stream(codec, rate=fps)
             video.width, video.height, video.pix_fmt = *size, "yuv420p"
-            video.options = {"preset": "ultrafast", "tune": "zerolatency", "g": str(fps)}
+            if codec == "libx264":
+                video.options = {"preset": "ultrafast", "tune": "zerolatency", "g": str(fps)}
         if sound:
             audio = output.add_stream("aac", rate=RATE, layout="mono")
         noise = np.random.default_rng(0).uniform(-0.3, 0.3, (1, BLOCK)).astype(np.float32)
@@ -70,5 +72,16 @@ def tone(seconds: float = 0.1, rate: int = 16_000, level: float = 0.25) -> av.Au
     return block
 
 
+def main() -> None:
+    """Write a stream as the command line says."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("address")
+    parser.add_argument("seconds", type=float)
+    parser.add_argument("--paced", action="store_true")
+    parser.add_argument("--size", type=int, nargs=2, default=(128, 96))
+    options = parser.parse_args()
+    write_stream(options.address, options.seconds, size=tuple(options.size), paced=options.paced)
+
+
 if __name__ == "__main__":
-    write_stream(sys.argv[1], float(sys.argv[2]), paced="--paced" in sys.argv)
+    main()

@@ -15,7 +15,7 @@ async def publish(address: str, seconds: float = 3.0, *options: str) -> None:
     Args:
         address: Where to.
         seconds: How long the stream is.
-        *options: `--paced` for a stream that takes as long as it lasts.
+        *options: `--paced` for a stream that takes as long as it lasts, `--size WIDTH HEIGHT`.
     """
     module = [sys.executable, "-m", "tests.rtmp_bridge.live_media", address, str(seconds), *options]
     publisher = await asyncio.create_subprocess_exec(

@@ -2,15 +2,20 @@
 
 import asyncio
 import contextlib
+import io
 import os
 import socket
 import threading
+from dataclasses import replace
 
 import grpc
 import pytest
+from PIL import Image
 
 from clients import Backoff
 from clients.contract import VIDEO_ROW
+from rtmp_bridge import chunks, gate
+from rtmp_bridge.outcomes import Kind
 from rtmp_bridge.settings import Buffering, Limits, Patience, StreamSettings
 from rtmp_bridge.state import NEXT_STATES, State, StateMachine
 from tests.clients.fake_triton import refuse, wait_for
@@ -165,11 +170,33 @@ def test_a_publisher_without_the_key_is_sent_away(fake, address):
     assert "wrong" in change.message and "live/" not in change.message
 
 
-def test_garbage_costs_nobody_else_anything(fake):
+def throw_garbage(attacker):
+    attacker.sendall(os.urandom(1_000_000))
+
+
+def send_endless_headers(attacker):
+    """Shake hands as RTMP asks, then go on setting the size of packets."""
+    attacker.sendall(b"\x03" + bytes(1536))
+    answer = b""
+    while len(answer) < 1537:
+        answer += attacker.recv(4096)
+    attacker.sendall(answer[1:1537])
+    while True:
+        attacker.sendall(bytes.fromhex("02000000 000004 01 00000000 00001000"))
+
+
+def say_nothing(attacker):
+    assert attacker.recv(4096) == b""
+
+
+@pytest.mark.parametrize("attack", [throw_garbage, send_endless_headers, say_nothing])
+def test_a_hostile_publisher_costs_nobody_else_anything(fake, monkeypatch, attack):
+    monkeypatch.setattr(gate, "KEY_PATIENCE", 3.0)
+
     async def go():
         attacked, well = run_of(listening(), fake.grpc), run_of(listening(), fake.grpc)
         async with running(attacked), running(well):
-            await asyncio.to_thread(throw_garbage, attacked.stream.settings.endpoint)
+            await asyncio.to_thread(attack_endpoint, attack, attacked.stream.settings.endpoint)
             await publish(well.stream.settings.address)
             await well.until(lambda run: run.stream.account.results >= 3)
             await attacked.until(lambda run: State.RECONNECTING in run.states)
@@ -181,16 +208,20 @@ def test_garbage_costs_nobody_else_anything(fake):
         assert adds_up(run)
 
 
-def throw_garbage(endpoint):
+def attack_endpoint(attack, endpoint):
+    """Go on until the bridge ends the connection."""
     with socket.create_connection(endpoint) as attacker, contextlib.suppress(OSError):
-        attacker.sendall(os.urandom(1_000_000))
+        attack(attacker)
 
 
-def test_pictures_that_are_too_large_end_the_connection(fake):
+@pytest.mark.parametrize(
+    ("size", "limits"), [((128, 96), Limits(pixels=64 * 64)), ((7680, 4320), Limits())]
+)
+def test_pictures_that_are_too_large_end_the_connection(fake, size, limits):
     async def go():
-        run = run_of(listening(limits=Limits(pixels=64 * 64)), fake.grpc)
+        run = run_of(listening(limits=limits), fake.grpc)
         async with running(run):
-            await publish(run.stream.settings.address, 2.0)
+            await publish(run.stream.settings.address, 1.0, "--size", *map(str, size))
             await run.until(lambda run: State.RECONNECTING in run.states)
         return run
 
@@ -251,6 +282,79 @@ def test_what_waits_when_the_bridge_is_stopped_is_counted(fake):
     assert run.stream.account.drops["stopping"] == run.stream.account.streamed >= 3
     assert adds_up(run)
     assert run.states[-1] is State.ENDED
+
+
+def test_what_of_a_file_found_no_room_when_the_bridge_is_stopped_has_not_come(fake, tmp_path):
+    go_on = threading.Event()
+    fake.script = [wait_for(go_on)]
+
+    async def go():
+        run = run_of(replace(film(tmp_path, 8.0), buffered=2), fake.grpc)
+        async with running(run):
+            await run.until(lambda run: run.stream.account.streamed == 3)
+        go_on.set()
+        return run
+
+    run = asyncio.run(go())
+    assert run.stream.account.drops == {"stopping": 3}
+    assert adds_up(run)
+
+
+def test_pictures_of_another_size_and_time_go_on(fake, tmp_path):
+    path = tmp_path / "joined.ts"
+    for size in ((128, 96), (256, 192)):
+        part = tmp_path / "part.ts"
+        write_stream(str(part), 3.0, size=size, container="mpegts")
+        with path.open("ab") as joined:
+            joined.write(part.read_bytes())
+    run = run_of(StreamSettings("joined", str(path), buffering=Buffering.WAIT), fake.grpc)
+    asyncio.run(run.stream.run())
+    assert run.states[-1] is State.ENDED
+    sizes = [Image.open(io.BytesIO(one.chunk.frames[-1])).size for one in run.outcomes]
+    assert sizes[0] == (128, 96) and sizes[-1] == (256, 192)
+    assert 6 <= run.stream.account.results <= 7
+    assert adds_up(run)
+
+
+def test_a_codec_that_changes_costs_its_own_track_until_the_next_connection(fake, tmp_path):
+    first, second, path = (tmp_path / f"{name}.flv" for name in ("first", "second", "joined"))
+    write_stream(str(first), 3.0, sound=False)
+    write_stream(str(second), 3.0, sound=False, codec="flv1")
+    header = 13  # of an FLV file
+    path.write_bytes(first.read_bytes() + second.read_bytes()[header:])
+    run = run_of(StreamSettings("joined", str(path), buffering=Buffering.WAIT), fake.grpc)
+    asyncio.run(run.stream.run())
+    assert run.states[-1] is State.ENDED
+    assert run.stream.account.results == 3
+
+
+def test_what_nobody_expected_costs_its_own_stream(fake, tmp_path, monkeypatch):
+    def break_down(frame):
+        raise KeyError("never seen before")
+
+    monkeypatch.setattr(chunks, "encode_jpeg", break_down)
+    run = run_of(film(tmp_path), fake.grpc)
+    asyncio.run(run.stream.run())
+    assert (run.changes[-1].after, run.changes[-1].reason) == (State.FAILED, "failed")
+
+
+def test_a_chunk_that_nobody_expected_to_fail_is_a_reported_error(fake, tmp_path):
+    fake.script = [answer_nonsense(fake)]
+    run = run_of(film(tmp_path, 3.0), fake.grpc)
+    asyncio.run(run.stream.run())
+    assert [outcome.kind for outcome in run.outcomes] == [Kind.ERROR, Kind.RESULT, Kind.RESULT]
+    assert adds_up(run)
+
+
+def answer_nonsense(fake):
+    """Return a step that answers with what is no result, once."""
+    well = fake.document
+
+    def step(request, context):
+        fake.document = ["nonsense"]
+        fake.script = [lambda request, context: setattr(fake, "document", well)]
+
+    return step
 
 
 def test_a_publisher_that_falls_silent_is_stalled_and_then_given_up(fake):
