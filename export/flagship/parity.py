@@ -1,0 +1,118 @@
+"""Compare a converted network with its source, and keep what was found."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+#: The greatest difference accepted, absolute up to a size of 1 and relative above.
+TOLERANCE = 1e-4
+REPORT = "conversion.json"
+
+
+class ParityError(RuntimeError):
+    """A converted network does not answer what its source network answers."""
+
+
+@dataclass(frozen=True)
+class Difference:
+    """How far one output is from the source's.
+
+    Attributes:
+        output: Its name.
+        dims: Its shape.
+        absolute: The greatest absolute difference.
+        relative: The greatest difference relative to the source's value, where that is above 1e-3.
+    """
+
+    output: str
+    dims: list[int]
+    absolute: float
+    relative: float
+
+    @classmethod
+    def between(cls, output: str, found: np.ndarray, wanted: np.ndarray) -> Difference:
+        """Measure two arrays of one shape."""
+        apart = np.abs(found.astype(np.float64) - wanted)
+        large = np.abs(wanted) > 1e-3
+        relative = (apart[large] / np.abs(wanted[large])).max() if large.any() else 0.0
+        return cls(output, list(found.shape), float(apart.max(initial=0.0)), float(relative))
+
+
+@dataclass(frozen=True)
+class Report:
+    """What one conversion found.
+
+    Attributes:
+        model: The model's name.
+        files: Names of its source files.
+        notes: Decisions that were taken while reading them.
+        differences: One for each output and trial.
+    """
+
+    model: str
+    files: Sequence[str]
+    notes: Sequence[str]
+    differences: Sequence[Difference]
+
+    def lines(self) -> list[str]:
+        """Give the worst of each output in a line."""
+        outputs = dict.fromkeys(difference.output for difference in self.differences)
+        return [*(f"{self.model}: {note}" for note in self.notes), *map(self._line, outputs)]
+
+    def _line(self, output: str) -> str:
+        those = [one for one in self.differences if one.output == output]
+        absolute = max(one.absolute for one in those)
+        relative = max(one.relative for one in those)
+        return (
+            f"{self.model}: {output} differs from the source by at most {absolute:.1e}, "
+            f"relative {relative:.1e}"
+        )
+
+
+def compare(name: str, found: Mapping, wanted: Mapping) -> list[Difference]:
+    """Compare the outputs of a network with its source's.
+
+    Raises:
+        ParityError: An output is missing, has other dims or differs by more than `TOLERANCE`.
+    """
+    if found.keys() != wanted.keys():
+        raise ParityError(f"{name}: gives {sorted(found)}, the source {sorted(wanted)}")
+    return [_compared(name, output, found[output], wanted[output]) for output in wanted]
+
+
+def first_difference(found: Mapping, wanted: Mapping) -> str | None:
+    """Name the first of `wanted` that `found` differs from; None when all agree."""
+    return next((name for name in wanted if not _agree(found[name], wanted[name])), None)
+
+
+def write_report(folder: Path, reports: Sequence[Report]) -> None:
+    """Add reports to `conversion.json`; a model that was converted again replaces its own."""
+    file = folder / REPORT
+    known = json.loads(file.read_text("utf-8")) if file.exists() else {}
+    known |= {report.model: asdict(report) for report in reports}
+    file.write_text(json.dumps(known, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def _compared(name: str, output: str, found: np.ndarray, wanted: np.ndarray) -> Difference:
+    if found.shape != wanted.shape:
+        raise ParityError(
+            f"{name}: {output} has dims {list(found.shape)}, the source's {list(wanted.shape)}"
+        )
+    difference = Difference.between(output, found, wanted)
+    if not _agree(found, wanted):
+        raise ParityError(
+            f"{name}: {output} differs from the source by {difference.absolute:.1e}, "
+            f"at most {TOLERANCE:g} is accepted"
+        )
+    return difference
+
+
+def _agree(found: np.ndarray, wanted: np.ndarray) -> bool:
+    return found.shape == wanted.shape and np.allclose(
+        found, wanted, rtol=TOLERANCE, atol=TOLERANCE
+    )
