@@ -6,7 +6,9 @@ import asyncio
 import hmac
 import json
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import av
@@ -33,12 +35,13 @@ from clients import (
     InputRefusedError,
     Media,
     RecogniserError,
+    RequestTimeoutError,
     ServerUnavailableError,
     UncuttableMediaError,
     UnreadableFileError,
 )
 from clients.containers import open_container, picture_stream
-from clients.contract import EMOTION_CODES, LIMITS
+from clients.contract import EMOTION_CODES, LIMITS, MESSAGES
 from rtmp_bridge.errors import SentenceError
 from rtmp_bridge.outputs import Events, Metrics
 from rtmp_bridge.pictures import latest_picture
@@ -49,11 +52,17 @@ PAGE = Path(__file__).parent / "page"
 COOKIE = "rtmp_bridge_token"
 #: Bytes of a sentence with its times as JSON; characters may be escaped.
 MOST_TEXT_BYTES = 16_384
+#: Seconds for a visitor's clip to come, and for its recognition: it may be long.
+UPLOAD_PATIENCE = 120.0
+TRIAL_PATIENCE = 60.0
 #: Clips that are recognised for visitors at the same time: streams come first.
 MOST_TRIALS = 2
 HEADERS = {
-    "content-security-policy": "default-src 'self'; img-src 'self' data: blob:; "
-    "media-src 'self' blob:; frame-ancestors 'none'; base-uri 'none'; form-action 'self'",
+    "content-security-policy": "default-src 'none'; connect-src 'self'; img-src 'self'; "
+    "script-src 'self'; style-src 'self'; frame-ancestors 'none'; base-uri 'none'; "
+    "form-action 'none'",
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
     "x-content-type-options": "nosniff",
     "referrer-policy": "no-referrer",
     "cache-control": "no-store",
@@ -67,7 +76,7 @@ class Guard:
     With a token, whoever brings it: as `authorization: Bearer`, or as a cookie that the page's
     address with `?token=` sets. Without one the page is on loopback, and only requests that name a
     loopback address are answered: a web site elsewhere could otherwise reach it through a visitor's
-    browser. No other site's page may send anything.
+    browser. No other site's page may send anything, or show anything of this one within itself.
     """
 
     def __init__(self, app: ASGIApp, token: str | None) -> None:
@@ -82,6 +91,9 @@ class Guard:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer, or pass on to the application."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -93,29 +105,56 @@ class Guard:
 
     def _answer(self, request: Request) -> Response | None:
         """Return what keeps a request out, or None."""
-        if self._token is None and not is_loopback(request.url.hostname or ""):
-            return PlainTextResponse("expected a loopback address\n", 403)
-        if not same_origin(request):
-            return PlainTextResponse("expected this page's own requests\n", 403)
+        if self._token is None and not is_loopback(host_of(request)):
+            return refusal(403, "expected a loopback address")
+        if not of_this_page(request):
+            return refusal(403, "expected this page's own requests")
         if self._token is None:
             return None
         given = request.query_params.get("token")
         if given is not None and request.method == "GET" and self._is_token(given):
-            response = RedirectResponse(request.url.path, 303)
-            response.set_cookie(COOKIE, given, httponly=True, samesite="strict")
-            return response
+            return remember(request, given)
         if not self._is_token(bearer_or_cookie(request)):
-            return PlainTextResponse("expected a token\n", 401, {"www-authenticate": "Bearer"})
+            sentence = "expected a token: open the page at its address with ?token=TOKEN"
+            return refusal(401, sentence, {"www-authenticate": "Bearer"})
         return None
 
     def _is_token(self, given: str) -> bool:
         return hmac.compare_digest(given.encode(), (self._token or "").encode())
 
 
-def same_origin(request: Request) -> bool:
-    """Say whether a request comes from this page or from no page at all."""
+def refusal(status: int, sentence: str, headers: Mapping[str, str] | None = None) -> JSONResponse:
+    """Return an error's sentence as JSON."""
+    return JSONResponse({"error": sentence}, status, headers)
+
+
+def remember(request: Request, token: str) -> Response:
+    """Take the token out of the address and into a cookie.
+
+    It is lax, not strict: browsers would not send a strict one when a link led here.
+    """
+    response = RedirectResponse("/" + request.url.path.lstrip("/"), 303)
+    secure = request.url.scheme == "https"
+    response.set_cookie(COOKIE, token, httponly=True, samesite="lax", secure=secure)
+    return response
+
+
+def host_of(request: Request) -> str:
+    """Return the host that a request names, or nothing."""
+    try:
+        return urlsplit(f"//{request.headers.get('host', '')}").hostname or ""
+    except ValueError:
+        return ""
+
+
+def of_this_page(request: Request) -> bool:
+    """Say whether a request comes from this page, from no page, or follows a link to this one."""
     origin = request.headers.get("origin")
-    return origin is None or urlsplit(origin).netloc == request.headers.get("host")
+    if origin is not None and origin.partition("://")[2] != request.headers.get("host"):
+        return False
+    if request.headers.get("sec-fetch-site", "none") in ("none", "same-origin"):
+        return True
+    return request.method == "GET" and request.headers.get("sec-fetch-mode") == "navigate"
 
 
 def bearer_or_cookie(request: Request) -> str:
@@ -154,7 +193,7 @@ class Web:
             Route("/", self._page),
             Route("/health", self._health),
             Route("/metrics", self._show_metrics),
-            Route("/labels", self._labels),
+            Route("/contract", self._contract),
             Route("/events", self._follow),
             Route("/streams", self._list),
             Route("/streams/{name}", self._show),
@@ -179,8 +218,15 @@ class Web:
     async def _show_metrics(self, request: Request) -> Response:
         return Response(self._metrics.text(), media_type="text/plain; version=0.0.4")
 
-    async def _labels(self, request: Request) -> Response:
-        return JSONResponse({"emotions": EMOTION_CODES})
+    async def _contract(self, request: Request) -> Response:
+        """Tell what the page must know of the recogniser."""
+        messages = {english: korean for english, korean in MESSAGES.values() if english}
+        contract = {
+            "emotions": EMOTION_CODES,
+            "messages": messages,
+            "clip_bytes": LIMITS.video_bytes,
+        }
+        return JSONResponse(contract)
 
     async def _list(self, request: Request) -> Response:
         return JSONResponse([stream.record() for stream in self._streams.values()])
@@ -232,18 +278,29 @@ class Web:
             if not clip and text is None:
                 raise HTTPException(422, "expected a clip or a sentence")
             media = await asyncio.to_thread(media_of, text, clip)
-            try:
-                async with AsyncRecogniser(self._connection) as recogniser:
-                    answer = await recogniser.recognise(media)
-            except InputRefusedError as error:
-                raise HTTPException(422, error.sentence) from error
-            except (UnreadableFileError, UncuttableMediaError) as error:
-                raise HTTPException(422, str(error)) from error
-            except ServerUnavailableError as error:
-                raise HTTPException(503, "the recogniser does not answer") from error
-            except RecogniserError as error:
-                raise HTTPException(502, "the recogniser failed") from error
-        return JSONResponse(answer.document)
+            return JSONResponse(await self._document(media))
+
+    async def _document(self, media: Media) -> dict[str, Any]:
+        """Return the recogniser's result.
+
+        Raises:
+            HTTPException: There is none.
+        """
+        connection = replace(self._connection, timeout=TRIAL_PATIENCE)
+        try:
+            async with AsyncRecogniser(connection) as recogniser:
+                return (await recogniser.recognise(media)).document
+        except InputRefusedError as error:
+            raise HTTPException(422, error.sentence) from error
+        except (UnreadableFileError, UncuttableMediaError) as error:
+            raise HTTPException(422, str(error)) from error
+        except ServerUnavailableError as error:
+            raise HTTPException(503, "the recogniser does not answer") from error
+        except RequestTimeoutError as error:
+            sentence = f"the recogniser took longer than {TRIAL_PATIENCE:g} s"
+            raise HTTPException(504, sentence) from error
+        except RecogniserError as error:
+            raise HTTPException(502, "the recogniser failed") from error
 
     def _stream(self, request: Request) -> Stream:
         name = request.path_params["name"]
@@ -268,18 +325,23 @@ async def read_body(request: Request, most: int) -> bytes:
     """Return what a request brings.
 
     Raises:
-        HTTPException: It is more than `most` bytes.
+        HTTPException: It is more than `most` bytes, or does not come in time.
     """
-    parts: list[bytes] = []
-    size = 0
+    try:
+        return await asyncio.wait_for(_read_body(request, most), UPLOAD_PATIENCE)
+    except asyncio.TimeoutError as error:
+        raise HTTPException(408, f"expected all within {UPLOAD_PATIENCE:g} s") from error
+
+
+async def _read_body(request: Request, most: int) -> bytes:
+    body = bytearray()
     async for part in request.stream():
-        size += len(part)
-        if size > most:
+        body += part
+        if len(body) > most:
             raise HTTPException(413, f"at most {most} bytes are taken")
-        parts.append(part)
-    return b"".join(parts)
+    return bytes(body)
 
 
 async def show_error(request: Request, error: Exception) -> Response:
     """Answer with an error's sentence as JSON."""
-    return JSONResponse({"error": error.detail}, error.status_code)
+    return refusal(error.status_code, error.detail)

@@ -1,0 +1,32 @@
+// What a result says, in words.
+
+let emotions = {}; // code to name, in code order
+
+export function learn(labels) {
+  emotions = labels;
+}
+
+export const codes = () => Object.keys(emotions);
+export const nameOf = (code) => emotions[code];
+
+export const MODALITIES = ["fused", "text", "speech", "video"];
+
+// A modality's flat dictionary in a chunk or document; "fused" is the whole's.
+export function resultOf(document, modality) {
+  return modality === "fused" ? document?.result : document?.modalities?.[modality]?.result;
+}
+
+export function leading(result) {
+  return codes().reduce((best, code) => (result[code] > result[best] ? code : best));
+}
+
+export function emotionOf(result) {
+  const code = leading(result);
+  return `${nameOf(code)} ${result[code].toFixed(4)}`;
+}
+
+export function personOf(result) {
+  if (result === undefined || !("20000" in result)) return "";
+  const [age, male, female] = ["20000", "30001", "30002"].map((code) => result[code]);
+  return `age ${age.toFixed(1)}, male ${male.toFixed(4)}, female ${female.toFixed(4)}`;
+}
