@@ -31,7 +31,11 @@ logger = logging.getLogger("benchmarks")
 
 
 def main() -> int:
-    """Run the parts that are asked for; a part that is done is written before the next begins."""
+    """Run the parts that are asked for; a part that is done is written before the next begins.
+
+    Returns:
+        1 when a part failed; the others are in the report all the same.
+    """
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS))
     parser.add_argument("--sample", action="store_true", help="only see that everything runs")
@@ -44,23 +48,30 @@ def main() -> int:
         connection = Connection(server.grpc_url, timeout=300.0)
         with Recogniser(connection) as recogniser:
             bench = Bench(SAMPLE if options.sample else Plan(), server, recogniser)
-            for name in options.parts:
-                logger.info("%s", name)
-                document["parts"][name] = _run(name, bench)
-                _write(document, options.out)
+            failed = [
+                name for name in options.parts if not _run(name, bench, document, options.out)
+            ]
     logger.info("%s", options.out / "report.md")
-    return 0
+    return 1 if failed else 0
 
 
-def _run(name: str, bench: Bench) -> dict:
+def _run(name: str, bench: Bench, document: dict, folder: Path) -> bool:
+    """Measure a part and write it down; return whether it could be measured."""
+    logger.info("%s", name)
     begin, load = time.time(), os.getloadavg()[0]
-    result = PARTS[name](bench)
-    return {
+    try:
+        result = PARTS[name](bench)
+    except Exception:
+        logger.exception("%s could not be measured", name)
+        return False
+    document["parts"][name] = {
         "begun": time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(begin)),
         "seconds": time.time() - begin,
         "load_average": load,
         "result": result,
     }
+    _write(document, folder)
+    return True
 
 
 def _write(document: dict, folder: Path) -> None:
