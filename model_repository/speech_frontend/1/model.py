@@ -6,10 +6,10 @@ import numpy as np
 import triton_python_backend_utils as pb_utils
 from audio import decode_audio, has_sound_track
 from contract import MESSAGES, MediaError, SpeechStatus
-from log_mel import log_mel, windows
+from log_mel import MELS, log_mel_windows
 
 #: What the network sees when there is nothing to hear; COUNT 0 says that it is padding.
-PADDING = np.zeros((1, 200, 80), np.float32)
+PADDING = np.zeros((1, 200, MELS), np.float32)
 
 
 class TritonPythonModel:
@@ -17,7 +17,7 @@ class TritonPythonModel:
 
     def initialize(self, args: dict[str, str]) -> None:
         """Run the front end once so that the first request pays for no imports."""
-        log_mel(np.zeros(32_000, np.float32))
+        log_mel_windows(np.zeros(32_000, np.float32))
 
     def execute(self, requests: list) -> list:
         """Answer every request: a bad one with a status and one padding row."""
@@ -52,16 +52,16 @@ def mel_windows(audio: bytes | None, video: bytes | None) -> tuple[np.ndarray, S
         video: An encoded container, or None; one without sound counts as no speech at all.
 
     Returns:
-        Log-mel windows float32 [N, 200, 80], the status, and the English cause. Without usable
+        Log-mel windows float32 [N, 200, MELS], the status, and the English cause. Without usable
         sound the windows are `PADDING` itself.
     """
     if audio is None and (video is None or not has_sound_track(video)):
         return PADDING, SpeechStatus.OK, ""
     try:
         samples = decode_audio(video, "VIDEO") if audio is None else decode_audio(audio, "AUDIO")
+        return log_mel_windows(samples), SpeechStatus.OK, ""
     except MediaError as error:
         return PADDING, error.status, str(error)
-    return np.stack([log_mel(window) for window in windows(samples)]), SpeechStatus.OK, ""
 
 
 def _input_bytes(request, name: str) -> bytes | None:
