@@ -47,25 +47,45 @@ def add_server_options(parser: argparse.ArgumentParser) -> None:
     server.add_argument(
         "--token-file", metavar="FILE", type=Path, help="sent as `authorization: Bearer ...`"
     )
+    server.add_argument(
+        "--shared-memory",
+        action="store_true",
+        help="pass media through /dev/shm to a server on this machine",
+    )
+    server.add_argument(
+        "--admin-key-file",
+        metavar="FILE",
+        type=Path,
+        help="with --shared-memory: what the server was started with as --admin-key",
+    )
 
 
 def check_server_options(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
     """Exit with a usage error when the options do not fit together."""
     if (options.client_cert is None) != (options.client_key is None):
         parser.error("--client-cert and --client-key go together")
+    if options.admin_key_file and not options.shared_memory:
+        parser.error("--admin-key-file goes with --shared-memory")
 
 
 def connection(options: argparse.Namespace, backoff: Backoff | None = None) -> Connection:
     """Return where and how the server is asked.
 
     Raises:
-        UnreadableFileError: The token cannot be read.
+        UnreadableFileError: The token or the admin key cannot be read.
     """
     tls = None
     if options.tls or options.ca_cert or options.client_cert or options.client_key:
         tls = Tls(options.ca_cert, options.client_key, options.client_cert)
-    token = _token(options.token_file)
-    return Connection(options.url, options.timeout, backoff or Backoff(), tls, token)
+    return Connection(
+        options.url,
+        options.timeout,
+        backoff or Backoff(),
+        tls,
+        token=_secret("token", options.token_file),
+        shared_memory=options.shared_memory,
+        admin_key=_secret("admin key", options.admin_key_file),
+    )
 
 
 def positive(text: str) -> float:
@@ -76,8 +96,8 @@ def positive(text: str) -> float:
     return number
 
 
-def _token(path: Path | None) -> str | None:
+def _secret(name: str, path: Path | None) -> str | None:
     try:
         return None if path is None else path.read_text(encoding="ascii").strip()
     except (OSError, UnicodeDecodeError) as error:
-        raise UnreadableFileError(f"token: cannot read {path}: {error}") from error
+        raise UnreadableFileError(f"{name}: cannot read {path}: {error}") from error

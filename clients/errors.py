@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from tritonclient.utils import InferenceServerException
 
+#: Triton's words for a restricted endpoint that is asked without its key.
+RESTRICTED = "protocol is restricted"
+
 
 class RecogniserError(Exception):
     """Any failure of the client library."""
@@ -72,6 +75,9 @@ def from_grpc(
     status = (error.status() or "UNKNOWN").removeprefix("StatusCode.")
     sentence = error.message() or "no explanation"
     asked = f"{model} at {url}"
+    # Triton says UNAVAILABLE where the key of an endpoint is missing; waiting does not mend it.
+    if status in ("UNAUTHENTICATED", "PERMISSION_DENIED") or RESTRICTED in sentence:
+        return AccessDeniedError(f"{asked} denied access ({status}): {sentence}")
     if status == "UNAVAILABLE":
         times = "1 attempt" if attempts == 1 else f"{attempts} attempts"
         return ServerUnavailableError(f"{asked}: no answer after {times}: {sentence}")
@@ -79,6 +85,4 @@ def from_grpc(
         return RequestTimeoutError(f"{asked}: expected an answer within {timeout:g} s, none came")
     if status == "INVALID_ARGUMENT":
         return InputRefusedError(f"{asked} refused the input: {sentence}", sentence)
-    if status in ("UNAUTHENTICATED", "PERMISSION_DENIED"):
-        return AccessDeniedError(f"{asked} denied access ({status}): {sentence}")
     return ServerFailedError(f"{asked} failed with {status}: {sentence}")

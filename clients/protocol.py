@@ -126,11 +126,24 @@ class Faces:
 
 @dataclass(frozen=True)
 class Call:
-    """A request as tritonclient takes it."""
+    """A request.
+
+    Attributes:
+        model: The model asked.
+        inputs: By name; a BYTES tensor is an array of objects.
+        outputs: The outputs wanted, as tritonclient takes them.
+    """
 
     model: str
-    inputs: list[InferInput]
+    inputs: dict[str, np.ndarray]
     outputs: list[InferRequestedOutput]
+
+    def tensors(self) -> list[InferInput]:
+        """Return the inputs as tritonclient takes them, to travel with the request."""
+        return [
+            InferInput(name, list(array.shape), datatype_of(array)).set_data_from_numpy(array)
+            for name, array in self.inputs.items()
+        ]
 
 
 def recognise_call(
@@ -151,12 +164,12 @@ def recognise_call(
         raise ValueError(f"features: expected some of {MODALITIES}, came {sorted(unknown)}")
     inputs = _media_inputs(chunk)
     if chunk.text is not None:
-        inputs.append(_byte_strings("TEXT", [chunk.text]))
+        inputs["TEXT"] = _byte_strings([chunk.text])
     if chunk.audio is not None:
-        inputs.append(_numbers("AUDIO", np.frombuffer(chunk.audio, np.uint8)))
+        inputs["AUDIO"] = np.frombuffer(chunk.audio, np.uint8)
     for name, rows in (("PAST_VIDEO", past.video), ("PAST_SPEECH", past.speech)):
         if len(rows):
-            inputs.append(_numbers(name, np.ascontiguousarray(rows, np.float32)))
+            inputs[name] = np.ascontiguousarray(rows, np.float32)
     wanted = ["RESULT", *(f"{name.upper()}_FEATURES" for name in features)]
     if context:
         wanted += ["VIDEO_CONTEXT", "SPEECH_CONTEXT"]
@@ -173,7 +186,7 @@ def crop_calls(crops: np.ndarray) -> list[Call]:
     """Build the requests, one for each of CROP_MODELS, for crops uint8 [T, 224, 224, 3]."""
     tensor = np.ascontiguousarray(crops)
     return [
-        Call(model, [_numbers("CROPS", tensor)], [InferRequestedOutput(name) for name in names])
+        Call(model, {"CROPS": tensor}, [InferRequestedOutput(name) for name in names])
         for model, names in CROP_MODELS.items()
     ]
 
@@ -231,20 +244,19 @@ def _tensor(answer: InferResult, name: str) -> np.ndarray:
     return tensor
 
 
-def _media_inputs(chunk: Chunk) -> list[InferInput]:
+def datatype_of(array: np.ndarray) -> str:
+    """Return Triton's name of an input's type."""
+    return {"uint8": "UINT8", "float32": "FP32", "object": "BYTES"}[array.dtype.name]
+
+
+def _media_inputs(chunk: Chunk) -> dict[str, np.ndarray]:
     if chunk.film is not None:
-        return [_numbers("VIDEO", np.frombuffer(chunk.film, np.uint8))]
+        return {"VIDEO": np.frombuffer(chunk.film, np.uint8)}
     if chunk.frames:
-        fps = _numbers("FPS", np.array([chunk.fps], np.float32))
-        return [_byte_strings("FRAMES", chunk.frames), fps]
-    return []
+        fps = np.array([chunk.fps], np.float32)
+        return {"FRAMES": _byte_strings(chunk.frames), "FPS": fps}
+    return {}
 
 
-def _byte_strings(name: str, strings: Collection[bytes]) -> InferInput:
-    tensor = InferInput(name, [len(strings)], "BYTES")
-    return tensor.set_data_from_numpy(np.array(list(strings), np.object_))
-
-
-def _numbers(name: str, array: np.ndarray) -> InferInput:
-    datatype = {"uint8": "UINT8", "float32": "FP32"}[array.dtype.name]
-    return InferInput(name, list(array.shape), datatype).set_data_from_numpy(array)
+def _byte_strings(strings: Collection[bytes]) -> np.ndarray:
+    return np.array(list(strings), np.object_)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Collection
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -30,9 +31,14 @@ from clients.protocol import (
     read_recognition,
 )
 from clients.retry import Attempts, Backoff
+from clients.shared_memory import Region
 
 #: Where Triton serves gRPC unless told otherwise.
 DEFAULT_URL = "127.0.0.1:8001"
+#: What Triton reads the key of a restricted endpoint from, as this project's launcher sets it up.
+ADMIN_KEY_HEADER = "triton-grpc-protocol-admin-key"
+#: Within so many seconds a server takes note of shared memory, or forgets it.
+MEMORY_SECONDS = 5.0
 #: gRPC waits a second and more before it connects again, and refuses meanwhile: a retry of ours
 #: would find nothing tried.
 CHANNEL_ARGUMENTS = (
@@ -82,6 +88,8 @@ class Connection:
         backoff: When a request is sent again after UNAVAILABLE.
         tls: Encryption; None sends everything in the clear.
         token: Sent as `authorization: Bearer <token>`; use it with `tls`.
+        shared_memory: Whether inputs pass through /dev/shm; the server must be on this machine.
+        admin_key: What the server asks for before it takes note of shared memory.
     """
 
     url: str = DEFAULT_URL
@@ -89,6 +97,8 @@ class Connection:
     backoff: Backoff = field(default_factory=Backoff)
     tls: Tls | None = None
     token: str | None = field(default=None, repr=False)
+    shared_memory: bool = False
+    admin_key: str | None = field(default=None, repr=False)
 
     def client_arguments(self) -> dict[str, Any]:
         """Return what both of tritonclient's clients are made with."""
@@ -99,14 +109,21 @@ class Connection:
         }
 
     def call_arguments(self, call: Call, attempts: Attempts) -> dict[str, Any]:
-        """Return what both of tritonclient's `infer` are called with."""
+        """Return what both of tritonclient's `infer` are called with, besides the inputs."""
         return {
             "model_name": call.model,
-            "inputs": call.inputs,
             "outputs": call.outputs,
             "client_timeout": attempts.seconds_left(),
-            "headers": {"authorization": f"Bearer {self.token}"} if self.token else None,
+            "headers": self._headers(),
         }
+
+    def memory_arguments(self) -> dict[str, Any]:
+        """Return what both of tritonclient's calls about shared memory have in common."""
+        key = {ADMIN_KEY_HEADER: self.admin_key} if self.admin_key else {}
+        return {"headers": self._headers() | key, "client_timeout": MEMORY_SECONDS}
+
+    def _headers(self) -> dict[str, str]:
+        return {"authorization": f"Bearer {self.token}"} if self.token else {}
 
     def pause_after(self, error: InferenceServerException, call: Call, attempts: Attempts) -> float:
         """Return the seconds until the next attempt; raises the named error if there is none."""
@@ -193,10 +210,24 @@ class Recogniser:
         attempts = Attempts(self._connection.backoff, self._connection.timeout)
         while True:
             try:
-                return self._client.infer(**self._connection.call_arguments(call, attempts))
+                return self._send(call, attempts)
             except InferenceServerException as error:
                 pause = self._connection.pause_after(error, call, attempts)
             time.sleep(pause)
+
+    def _send(self, call: Call, attempts: Attempts) -> InferResult:
+        arguments = self._connection.call_arguments(call, attempts)
+        if not self._connection.shared_memory:
+            return self._client.infer(inputs=call.tensors(), **arguments)
+        common = self._connection.memory_arguments()
+        with Region(call.inputs) as region:
+            self._client.register_system_shared_memory(**region.registration(), **common)
+            try:
+                return self._client.infer(inputs=region.tensors, **arguments)
+            finally:
+                # The answer counts even if the server is gone by now, and the region with it.
+                with suppress(InferenceServerException):
+                    self._client.unregister_system_shared_memory(region.name, **common)
 
 
 class AsyncRecogniser:
@@ -256,10 +287,24 @@ class AsyncRecogniser:
         attempts = Attempts(self._connection.backoff, self._connection.timeout)
         while True:
             try:
-                return await self._client.infer(**self._connection.call_arguments(call, attempts))
+                return await self._send(call, attempts)
             except InferenceServerException as error:
                 pause = self._connection.pause_after(error, call, attempts)
             await asyncio.sleep(pause)
+
+    async def _send(self, call: Call, attempts: Attempts) -> InferResult:
+        arguments = self._connection.call_arguments(call, attempts)
+        if not self._connection.shared_memory:
+            return await self._client.infer(inputs=call.tensors(), **arguments)
+        common = self._connection.memory_arguments()
+        with Region(call.inputs) as region:
+            await self._client.register_system_shared_memory(**region.registration(), **common)
+            try:
+                return await self._client.infer(inputs=region.tensors, **arguments)
+            finally:
+                # The answer counts even if the server is gone by now, and the region with it.
+                with suppress(InferenceServerException):
+                    await self._client.unregister_system_shared_memory(region.name, **common)
 
 
 def _connection(connection: Connection | str) -> Connection:

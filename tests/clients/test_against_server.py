@@ -7,8 +7,10 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from tritonclient.grpc import InferenceServerClient
 
 from clients import (
+    AccessDeniedError,
     AsyncRecogniser,
     Connection,
     InputRefusedError,
@@ -16,13 +18,17 @@ from clients import (
     Recogniser,
 )
 from clients.contract import EMOTION_CODES, LIMITS, MODALITIES
+from clients.recogniser import ADMIN_KEY_HEADER
 from clients.recognition_client import main
+from server import running_server
 from tests.clients.media_files import wav
 
 DEMO = Path(__file__).parents[2] / "demo"
 EVERYTHING = Media(
     text=(DEMO / "sentence.txt").read_text(encoding="utf-8").strip(), video=DEMO / "clip.mp4"
 )
+SPOKEN = Media(text=EVERYTHING.text)
+ADMIN_KEY = "key-for-tests"
 
 
 @pytest.fixture(scope="module")
@@ -45,6 +51,50 @@ def test_both_clients_get_the_same_answer(triton, recogniser):
             return await client.recognise(EVERYTHING)
 
     assert asyncio.run(recognise()).document == recogniser.recognise(EVERYTHING).document
+
+
+@pytest.fixture(scope="module")
+def server_on_this_machine():
+    with running_server(f"--admin-key={ADMIN_KEY}") as server:
+        yield server
+
+
+def test_media_in_shared_memory_give_the_same_answer_and_leave_nothing(server_on_this_machine):
+    server = server_on_this_machine
+    connection = Connection(server.grpc_url, shared_memory=True, admin_key=ADMIN_KEY)
+    before = shared_memory_files()
+    with Recogniser(connection) as shared, Recogniser(server.grpc_url) as plain:
+        assert shared.recognise(EVERYTHING).document == plain.recognise(EVERYTHING).document
+    assert registered_regions(server) == []
+    assert shared_memory_files() == before
+
+
+def test_both_clients_can_share_memory(server_on_this_machine):
+    connection = Connection(
+        server_on_this_machine.grpc_url, shared_memory=True, admin_key=ADMIN_KEY
+    )
+
+    async def recognise():
+        async with AsyncRecogniser(connection) as client:
+            return await asyncio.gather(*(client.recognise(SPOKEN) for _ in range(4)))
+
+    assert len({str(answer.document) for answer in asyncio.run(recognise())}) == 1
+
+
+def test_shared_memory_without_the_key_is_denied(triton):
+    with (
+        Recogniser(Connection(triton.grpc_url, shared_memory=True)) as client,
+        pytest.raises(AccessDeniedError, match="restricted"),
+    ):
+        client.recognise(SPOKEN)
+
+
+def test_the_command_shares_memory(server_on_this_machine, tmp_path, capsys):
+    (tmp_path / "key").write_text(ADMIN_KEY)
+    options = ["--shared-memory", "--admin-key-file", str(tmp_path / "key")]
+    url = server_on_this_machine.grpc_url
+    assert main(["--url", url, "--input_text", EVERYTHING.text, *options]) == 0
+    assert json.loads(capsys.readouterr().out)
 
 
 def test_features_and_context_have_a_row_each_for_the_same_crops_and_windows(recogniser):
@@ -100,6 +150,18 @@ def test_the_command_prints_saves_and_draws(triton, tmp_path, capsys):
     for name in MODALITIES:
         assert list(np.load(tmp_path / f"{name}_feature.npy").shape) == shapes[name]
     assert (tmp_path / "answer.png").is_file()
+
+
+def registered_regions(server) -> list[str]:
+    """Name the shared memory that the server knows."""
+    with InferenceServerClient(server.grpc_url) as client:
+        status = client.get_system_shared_memory_status(headers={ADMIN_KEY_HEADER: ADMIN_KEY})
+    return list(status.regions)
+
+
+def shared_memory_files() -> set[str]:
+    """Name what Python processes hold in shared memory."""
+    return {file.name for file in Path("/dev/shm").glob("psm_*")}
 
 
 def _sound_of_clip() -> np.ndarray:

@@ -8,7 +8,7 @@ from tests.clients.fake_triton import DOCUMENT, REPORT
 
 
 def tensors(call):
-    return {tensor.name(): (tensor.datatype(), tensor.shape()) for tensor in call.inputs}
+    return {tensor.name(): (tensor.datatype(), tensor.shape()) for tensor in call.tensors()}
 
 
 def outputs(call):
