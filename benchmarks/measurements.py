@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 
+import av
 import numpy as np
 
 from benchmarks.arithmetic import counting, measure_peak
@@ -206,6 +207,7 @@ def measure_stages(bench: Bench) -> dict:
     }
     return {
         "stages": stages,
+        "decoding_seconds": statistics.median(_decoding_seconds(film) for _ in range(3)),
         "peak_operations_a_second": {"one": measure_peak(1), "all": measure_peak(cores)},
         "cores": cores,
     }
@@ -241,6 +243,17 @@ PARTS: dict[str, Callable[[Bench], object]] = {
     "growth": measure_growth,
     "holdings": measure_holdings,
 }
+
+
+def _decoding_seconds(film: Path) -> float:
+    """Measure what decoding every picture of a film takes on one thread."""
+    begin = time.perf_counter()
+    with av.open(str(film)) as container:
+        stream = container.streams.video[0]
+        stream.codec_context.thread_count = 1
+        for _ in container.decode(stream):
+            pass
+    return time.perf_counter() - begin
 
 
 def _seconds(ask: Callable[[], object]) -> float:

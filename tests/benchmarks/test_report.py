@@ -37,6 +37,7 @@ PARTS = {
     },
     "stages": {
         "stages": {"face_crop": STAGE, "fusion": STAGE | {"seconds": 0.01}},
+        "decoding_seconds": 0.15,
         "peak_operations_a_second": {"one": 1e11, "all": 2e11},
         "cores": 2,
     },
@@ -101,6 +102,11 @@ def test_wanted_ratios_are_judged_by_their_medians(document):
 
 def test_the_dominant_stage_is_named(document):
     assert "dominant stage is `face_crop`" in write_report(document, {})
+
+
+def test_the_time_of_face_crop_is_told_apart(document):
+    assert "150 ms" in write_report(document, {})
+    assert "the other 50 ms go to" in write_report(document, {})
 
 
 def test_whole_clips_tell_how_their_crops_shared_runs(document):
