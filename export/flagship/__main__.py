@@ -23,9 +23,10 @@ os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
 
 from export.flagship.errors import MissingPackageError, SourceError
 from export.flagship.files import SLOTS, Files
+from export.flagship.parity import ParityError, write_report
+from export.flagship.repository import NETWORKS, prepare, write_morphemes
+from export.flagship.word2vec import read_word2vec
 from export.repository import WEIGHTS, RepositoryError
-
-MODELS = ("vgg_face", "age_gender", "video_emotion", "speech_cnn", "text_encoder", "fusion")
 
 log = logging.getLogger(__name__)
 
@@ -43,14 +44,12 @@ def main(arguments: list[str] | None = None) -> None:
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     logging.getLogger("tf2onnx").setLevel(logging.ERROR)
     readers, convert = _converters(options.cut)
-    from export.flagship.parity import write_report
-    from export.flagship.repository import finish, prepare
-
     files = Files(options.weights, dict(options.file))
     prepare(options.out)
     for name in options.only:
         report = convert(name, readers[name](files), options.out / name / "1" / WEIGHTS)
-        finish(options.out, name, files)
+        if name == "text_encoder":
+            write_morphemes(options.out, read_word2vec(files.find("word2vec")).words)
         write_report(options.out, [report])
         for line in report.lines():
             log.info("%s", line)
@@ -66,7 +65,7 @@ def _parsed(arguments: list[str] | None) -> argparse.Namespace:
         "--weights", type=Path, required=True, help="a folder with the files, at any depth"
     )
     parser.add_argument("--out", type=Path, default=Path("build/flagship"))
-    parser.add_argument("--only", nargs="+", choices=MODELS, default=list(MODELS))
+    parser.add_argument("--only", nargs="+", choices=NETWORKS, default=list(NETWORKS))
     parser.add_argument(
         "--file",
         type=_slot,
@@ -121,7 +120,6 @@ def _converters(cut: str | None) -> tuple[dict[str, Callable], Callable]:
 
 def _quantise(repository: Path, pictures: Path) -> None:
     from export.flagship.int8 import quantise
-    from export.flagship.parity import write_report
 
     report = quantise(repository / "vgg_face" / "1" / WEIGHTS, pictures)
     write_report(repository, [report])
@@ -131,8 +129,6 @@ def _quantise(repository: Path, pictures: Path) -> None:
 
 def run() -> None:
     """Run from the command line; what is wrong with the files ends it with one sentence."""
-    from export.flagship.parity import ParityError
-
     try:
         main()
     except (SourceError, MissingPackageError, ParityError, RepositoryError) as error:

@@ -172,7 +172,9 @@ def _gender(faces: tf.Tensor, weights: Weights, record: Record) -> tf.Tensor:
 def _augmented(face: np.ndarray) -> np.ndarray:
     """Cut the ten views of a face as the original does, by TensorFlow's own operation."""
     boxes = np.array(BOXES, np.float32)
-    views = tf.image.crop_and_resize(face[None], boxes, np.zeros(len(BOXES), np.int32), (SIDE, SIDE))
+    views = tf.image.crop_and_resize(
+        face[None], boxes, np.zeros(len(BOXES), np.int32), (SIDE, SIDE)
+    )
     return np.concatenate([views, views[:, :, ::-1]])
 
 
@@ -239,7 +241,9 @@ def _published_class() -> type:
     before = sys.modules.get("facenet_pytorch")
     sys.modules["facenet_pytorch"] = shell
     try:
-        return importlib.import_module("facenet_pytorch.models.inception_resnet_v1").InceptionResnetV1
+        return importlib.import_module(
+            "facenet_pytorch.models.inception_resnet_v1"
+        ).InceptionResnetV1
     finally:
         sys.modules.pop("facenet_pytorch")
         if before is not None:

@@ -78,8 +78,8 @@ def convert(name: str, network: Network, path: Path) -> Report:
 
 
 def to_onnx(function: Callable[..., dict], inputs: Sequence[tf.TensorSpec]) -> bytes:
-    """Convert a TensorFlow function; the ONNX tensors bear the names of `inputs` and its outputs."""
-    traced = tf.function(function, input_signature=list(inputs))
+    """Convert a TensorFlow function; ONNX has the names of `inputs` and of its outputs."""
+    traced = tf.function(function, input_signature=list(inputs), autograph=False)
     model, _ = tf2onnx.convert.from_function(traced, input_signature=list(inputs), opset=OPSET)
     # TensorFlow makes lower case of the names, and keeps the order.
     names = {found.name: spec.name for found, spec in zip(model.graph.input, inputs, strict=True)}

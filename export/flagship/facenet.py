@@ -8,7 +8,7 @@ facenet-pytorch calls the same one `repeat_1.0.branch1.1`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -22,6 +22,9 @@ from export.flagship.torch_files import State
 SIDE = 160
 #: Of every batch normalisation.
 EPSILON = 1e-3
+
+#: The scope of a checkpoint's network, itself in any scope; heads are beside it.
+BODY = "InceptionResnetV1"
 
 Branches = tuple[tuple[str, ...], ...]
 Record = dict[str, tf.Tensor]
@@ -61,7 +64,7 @@ class Residual:
 
 
 BLOCK35 = Residual(
-    "Repeat/block35_{}", "repeat_1.{}", 5, 0.17,
+    BODY + "/Repeat/block35_{}", "repeat_1.{}", 5, 0.17,
     (
         ("Conv2d_1x1",),
         ("Conv2d_0a_1x1", "Conv2d_0b_3x3"),
@@ -69,14 +72,14 @@ BLOCK35 = Residual(
     ),
 )  # fmt: skip
 BLOCK17 = Residual(
-    "Repeat_1/block17_{}", "repeat_2.{}", 10, 0.10,
+    BODY + "/Repeat_1/block17_{}", "repeat_2.{}", 10, 0.10,
     (("Conv2d_1x1",), ("Conv2d_0a_1x1", "Conv2d_0b_1x7", "Conv2d_0c_7x1")),
 )  # fmt: skip
 BLOCK8 = Residual(
-    "Repeat_2/block8_{}", "repeat_3.{}", 5, 0.20,
+    BODY + "/Repeat_2/block8_{}", "repeat_3.{}", 5, 0.20,
     (("Conv2d_1x1",), ("Conv2d_0a_1x1", "Conv2d_0b_1x3", "Conv2d_0c_3x1")),
 )  # fmt: skip
-LAST_BLOCK8 = Residual("Block8", "block8", 1, 1.0, BLOCK8.branches)
+LAST_BLOCK8 = Residual(f"{BODY}/Block8", "block8", 1, 1.0, BLOCK8.branches)
 #: The last layer of each branch halves the picture; a pooling branch comes after them.
 REDUCTION_A: Branches = (
     ("Conv2d_1a_3x3",),
@@ -217,16 +220,16 @@ def embed(pixels: tf.Tensor, weights: Weights, record: Record) -> tf.Tensor:
     hidden = layer.stem(pixels)
     for place in BLOCK35.places():
         hidden = layer.residual(hidden, place, BLOCK35, tf.nn.relu)
-    hidden = layer.reduction(hidden, Place("Mixed_6a", "mixed_6a"), REDUCTION_A)
+    hidden = layer.reduction(hidden, Place(f"{BODY}/Mixed_6a", "mixed_6a"), REDUCTION_A)
     for place in BLOCK17.places():
         hidden = layer.residual(hidden, place, BLOCK17, tf.nn.relu)
-    hidden = layer.reduction(hidden, Place("Mixed_7a", "mixed_7a"), REDUCTION_B)
+    hidden = layer.reduction(hidden, Place(f"{BODY}/Mixed_7a", "mixed_7a"), REDUCTION_B)
     for place in BLOCK8.places():
         hidden = layer.residual(hidden, place, BLOCK8, tf.nn.relu)
     hidden = layer.residual(hidden, LAST_BLOCK8.places()[0], LAST_BLOCK8, tf.identity)
     pooled = tf.reduce_mean(hidden, axis=(1, 2))
-    narrow = dense(pooled, weights, Place("Bottleneck", "last_linear"), biased=False)
-    record["Bottleneck"] = normalise(narrow, weights.norm(Place("Bottleneck", "last_bn")))
+    narrow = dense(pooled, weights, Place(f"{BODY}/Bottleneck", "last_linear"), biased=False)
+    record["Bottleneck"] = normalise(narrow, weights.norm(Place(f"{BODY}/Bottleneck", "last_bn")))
     return record["Bottleneck"]
 
 
@@ -239,16 +242,16 @@ def dense(x: tf.Tensor, weights: Weights, place: Place, biased: bool = True) -> 
     kernel = weights.kernel(place)
     if kernel.ndim != 2 or kernel.shape[0] != x.shape[-1]:
         raise SourceError(
-            weights.file, f"has shape {list(kernel.shape)}, {x.shape[-1]} numbers come in", place.slim
+            weights.file,
+            f"has shape {list(kernel.shape)}, {x.shape[-1]} numbers come in",
+            place.slim,
         )
     return x @ kernel + weights.bias(place) if biased else x @ kernel
 
 
 def normalise(x: tf.Tensor, norm: Norm) -> tf.Tensor:
     """Apply a batch normalisation at rest."""
-    return tf.nn.batch_normalization(
-        x, norm.mean, norm.variance, norm.offset, norm.scale, EPSILON
-    )
+    return tf.nn.batch_normalization(x, norm.mean, norm.variance, norm.offset, norm.scale, EPSILON)
 
 
 @dataclass(frozen=True)
@@ -259,13 +262,13 @@ class _Layers:
     record: Record
 
     def stem(self, x: tf.Tensor) -> tf.Tensor:
-        x = self.convolution(x, Place("Conv2d_1a_3x3", "conv2d_1a"), 2, "VALID")
-        x = self.convolution(x, Place("Conv2d_2a_3x3", "conv2d_2a"), 1, "VALID")
-        x = self.convolution(x, Place("Conv2d_2b_3x3", "conv2d_2b"))
+        x = self.convolution(x, Place(f"{BODY}/Conv2d_1a_3x3", "conv2d_1a"), 2, "VALID")
+        x = self.convolution(x, Place(f"{BODY}/Conv2d_2a_3x3", "conv2d_2a"), 1, "VALID")
+        x = self.convolution(x, Place(f"{BODY}/Conv2d_2b_3x3", "conv2d_2b"))
         x = tf.nn.max_pool2d(x, 3, 2, "VALID")
-        x = self.convolution(x, Place("Conv2d_3b_1x1", "conv2d_3b"), 1, "VALID")
-        x = self.convolution(x, Place("Conv2d_4a_3x3", "conv2d_4a"), 1, "VALID")
-        return self.convolution(x, Place("Conv2d_4b_3x3", "conv2d_4b"), 2, "VALID")
+        x = self.convolution(x, Place(f"{BODY}/Conv2d_3b_1x1", "conv2d_3b"), 1, "VALID")
+        x = self.convolution(x, Place(f"{BODY}/Conv2d_4a_3x3", "conv2d_4a"), 1, "VALID")
+        return self.convolution(x, Place(f"{BODY}/Conv2d_4b_3x3", "conv2d_4b"), 2, "VALID")
 
     def convolution(
         self, x: tf.Tensor, place: Place, stride: int = 1, padding: str = "SAME"

@@ -7,7 +7,6 @@ clip's posteriors, ages and genders are means over the rows that count.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import NamedTuple
 
 import keras
@@ -17,7 +16,7 @@ import tensorflow as tf
 from export.flagship import keras_files
 from export.flagship.conversion import Network
 from export.flagship.files import Files
-from export.flagship.surgery import both_genders, is_posterior, posterior, softmax
+from export.flagship.surgery import is_posterior, posterior, softmax
 from export.flagship.wiring import check_inputs, check_outputs
 from training.contract import EMOTIONS, SPEECH_FEATURE, TEXT_FEATURE, VIDEO_FEATURE
 
@@ -91,7 +90,9 @@ def read(files: Files) -> Network:
     check_inputs(found[0], emotion, [TEXT, VIDEO, SPEECH, *[POSTERIOR] * 3])
     check_inputs(found[1], age, [VIDEO, SPEECH, YEARS, YEARS])
     check_inputs(found[2], gender, [VIDEO, SPEECH, GENDER, GENDER])
-    for file, model, shape in zip(found, (emotion, age, gender), (POSTERIOR, YEARS, GENDER), strict=True):
+    for file, model, shape in zip(
+        found, (emotion, age, gender), (POSTERIOR, YEARS, GENDER), strict=True
+    ):
         check_outputs(file, model, [shape])
 
     def ask(fixed: Fixed) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
@@ -101,8 +102,12 @@ def read(files: Files) -> Network:
             gender(fixed.of_gender(), training=False)[0],
         )
 
-    trials = [trial(6, 5, 3, (1, 4, 5), 0), trial(64, 60, 8, (1, 60, 64), 1),
-              trial(1, 1, 1, (0, 0, 0), 2), trial(9, 1, 8, (0, 1, 4), 3)]
+    trials = [
+        trial(6, 5, 3, (1, 4, 5), 0),
+        trial(64, 60, 8, (1, 60, 64), 1),
+        trial(1, 1, 1, (0, 0, 0), 2),
+        trial(9, 1, 8, (0, 1, 4), 3),
+    ]
     first = ask(fixed_by_numpy(trials[0]))
     ready = [is_posterior(np.asarray(first[0])), is_posterior(np.asarray(first[2]))]
 

@@ -22,15 +22,20 @@ from export.flagship.errors import SourceError
 Layers = dict[str, dict[str, np.ndarray]]
 
 KNOWN_LAYERS = frozenset(
-    """
-    Activation Add Average AveragePooling1D AveragePooling2D BatchNormalization Bidirectional
-    Concatenate Conv1D Conv2D Cropping1D Cropping2D Dense DepthwiseConv2D Dot Dropout ELU Embedding
-    Flatten GRU GaussianNoise GlobalAveragePooling1D GlobalAveragePooling2D GlobalMaxPooling1D
-    GlobalMaxPooling2D InputLayer LSTM LeakyReLU Masking MaxPooling1D MaxPooling2D Maximum Multiply
-    PReLU Permute ReLU RepeatVector Reshape SeparableConv1D SeparableConv2D SimpleRNN Softmax
-    SpatialDropout1D SpatialDropout2D Subtract TimeDistributed ZeroPadding1D ZeroPadding2D
-    """.split()
-)
+    (
+        "Activation", "Add", "Average", "AveragePooling1D", "AveragePooling2D",
+        "BatchNormalization", "Bidirectional", "Concatenate", "Conv1D", "Conv2D",
+        "Cropping1D", "Cropping2D", "Dense", "DepthwiseConv2D", "Dot",
+        "Dropout", "ELU", "Embedding", "Flatten", "GRU",
+        "GaussianNoise", "GlobalAveragePooling1D", "GlobalAveragePooling2D",
+        "GlobalMaxPooling1D", "GlobalMaxPooling2D",
+        "InputLayer", "LSTM", "LeakyReLU", "Masking", "MaxPooling1D",
+        "MaxPooling2D", "Maximum", "Multiply", "PReLU", "Permute",
+        "ReLU", "RepeatVector", "Reshape", "SeparableConv1D", "SeparableConv2D",
+        "SimpleRNN", "Softmax", "SpatialDropout1D", "SpatialDropout2D", "Subtract",
+        "TimeDistributed", "ZeroPadding1D", "ZeroPadding2D",
+    )
+)  # fmt: skip
 MODELS = frozenset(("Model", "Functional", "Sequential"))
 #: What a network answers does not depend on these, and old ones have forgotten parameters.
 _OF_TRAINING = ("_initializer", "_regularizer", "_constraint")
@@ -85,7 +90,7 @@ def read_weights(file: Path) -> Layers:
         SourceError: It is no HDF5 file of Keras.
     """
     with _opened(file) as root:
-        group = root["model_weights"] if "model_weights" in root else root
+        group = root.get("model_weights", root)
         if "layer_names" not in group.attrs:
             raise SourceError(file, "holds no weights of Keras: attribute layer_names is missing")
         return {
@@ -192,11 +197,15 @@ def _layer_weights(file: Path, group: h5py.Group, layer: str) -> dict[str, np.nd
 def _assign(file: Path, layer: str, variables: list, arrays: dict[str, np.ndarray]) -> None:
     if len(variables) != len(arrays):
         names = ", ".join(arrays)
-        raise SourceError(file, f"has {len(arrays)} weights ({names}), {len(variables)} expected", layer)
+        raise SourceError(
+            file, f"has {len(arrays)} weights ({names}), {len(variables)} expected", layer
+        )
     for variable, (name, array) in zip(variables, arrays.items(), strict=True):
         if tuple(variable.shape) != array.shape:
             raise SourceError(
-                file, f"{name} has shape {list(array.shape)}, expected {list(variable.shape)}", layer
+                file,
+                f"{name} has shape {list(array.shape)}, expected {list(variable.shape)}",
+                layer,
             )
         if not np.isfinite(array).all():
             raise SourceError(file, f"{name} holds values that are not finite", layer)

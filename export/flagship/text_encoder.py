@@ -17,7 +17,7 @@ from export.flagship.conversion import Network
 from export.flagship.files import Files
 from export.flagship.surgery import TO_CODE_ORDER, is_posterior, posterior, softmax
 from export.flagship.wiring import check_inputs, check_outputs, feature_layer
-from export.flagship.word2vec import WIDTH, WordVectors, read_word2vec
+from export.flagship.word2vec import WIDTH, read_word2vec
 from training.contract import EMOTIONS, TEXT_FEATURE
 
 CHARACTERS, MORPHEMES = 48, 27
@@ -60,7 +60,7 @@ def read(files: Files) -> Network:
     Raises:
         SourceError: It has other inputs or outputs, or no layer `concatenate_1`.
     """
-    file, vectors = files.find("text_encoder"), word_vectors(files)
+    file, vectors = files.find("text_encoder"), read_word2vec(files.find("word2vec"))
     model = keras_files.load_model(file, {"AttentionLayer": AttentionLayer})
     check_inputs(file, model, [(CHARACTERS,), (MORPHEMES, WIDTH)])
     check_outputs(file, model, [(len(EMOTIONS),)])
@@ -106,11 +106,6 @@ def read(files: Files) -> Network:
         [file, files.find("word2vec")],
         [f"{len(vectors.words)} morphemes"],
     )
-
-
-def word_vectors(files: Files) -> WordVectors:
-    """Read the morphemes that the tokenizer counts and the encoder knows."""
-    return read_word2vec(files.find("word2vec"))
 
 
 def _trial(count: int, words: int) -> dict[str, np.ndarray]:

@@ -66,7 +66,9 @@ def _rebuilt(file: Path) -> keras.Model:
     weights = {name: arrays for name, arrays in keras_files.read_weights(file).items() if arrays}
     if [len(arrays) for arrays in weights.values()] != [3, 2, 2]:
         found = ", ".join(f"{name} ({len(arrays)} weights)" for name, arrays in weights.items())
-        raise SourceError(file, f"has {found or 'no weights'}; expected an LSTM and two dense layers")
+        raise SourceError(
+            file, f"has {found or 'no weights'}; expected an LSTM and two dense layers"
+        )
     recurrent, hidden, last = weights
     units = len(list(weights[recurrent].values())[1])
     gate = keras_files.hard_sigmoid if _gate_name(file) == "hard_sigmoid" else "sigmoid"

@@ -251,7 +251,10 @@ def write_speech(folder: Path, width: int = 8) -> Path:
     writer.kernel("dense_1", 24, 768, group=inside)
     # What is not trained comes last, whatever its layer.
     writer.put(
-        "bn_1", inside, moving_mean=writer.small(width), moving_variance=1 + writer.small(width) ** 2
+        "bn_1",
+        inside,
+        moving_mean=writer.small(width),
+        moving_variance=1 + writer.small(width) ** 2,
     )
     for name, units in (("emotion", 7), ("age", 1), ("gender", 1)):
         writer.kernel(name, 768, units)
@@ -332,3 +335,162 @@ def write_fusion(folder: Path) -> None:
         writer.kernel("last", width, units)
         whole = model(layers, [f"input_{n}" for n in range(1, len(shapes) + 1)], ["last"])
         writer.save(folder / f"{name}_200915.h5", whole)
+
+
+#: Layers of each branch with their sizes; widths of the original by place.
+Sizes = Sequence[tuple[str, int, int, int]]
+STEM: Sizes = (
+    ("Conv2d_1a_3x3", 3, 3, 32), ("Conv2d_2a_3x3", 3, 3, 32), ("Conv2d_2b_3x3", 3, 3, 64),
+    ("Conv2d_3b_1x1", 1, 1, 80), ("Conv2d_4a_3x3", 3, 3, 192), ("Conv2d_4b_3x3", 3, 3, 256),
+)  # fmt: skip
+BLOCK35 = (
+    (("Conv2d_1x1", 1, 1, 32),),
+    (("Conv2d_0a_1x1", 1, 1, 32), ("Conv2d_0b_3x3", 3, 3, 32)),
+    (("Conv2d_0a_1x1", 1, 1, 32), ("Conv2d_0b_3x3", 3, 3, 32), ("Conv2d_0c_3x3", 3, 3, 32)),
+)
+MIXED_6A = (
+    (("Conv2d_1a_3x3", 3, 3, 384),),
+    (("Conv2d_0a_1x1", 1, 1, 192), ("Conv2d_0b_3x3", 3, 3, 192), ("Conv2d_1a_3x3", 3, 3, 256)),
+)
+BLOCK17 = (
+    (("Conv2d_1x1", 1, 1, 128),),
+    (("Conv2d_0a_1x1", 1, 1, 128), ("Conv2d_0b_1x7", 1, 7, 128), ("Conv2d_0c_7x1", 7, 1, 128)),
+)
+MIXED_7A = (
+    (("Conv2d_0a_1x1", 1, 1, 256), ("Conv2d_1a_3x3", 3, 3, 384)),
+    (("Conv2d_0a_1x1", 1, 1, 256), ("Conv2d_1a_3x3", 3, 3, 256)),
+    (("Conv2d_0a_1x1", 1, 1, 256), ("Conv2d_0b_3x3", 3, 3, 256), ("Conv2d_1a_3x3", 3, 3, 256)),
+)
+BLOCK8 = (
+    (("Conv2d_1x1", 1, 1, 192),),
+    (("Conv2d_0a_1x1", 1, 1, 192), ("Conv2d_0b_1x3", 1, 3, 192), ("Conv2d_0c_3x1", 3, 1, 192)),
+)
+
+
+class FaceNetWriter(Writer):
+    """Draws a FaceNet's variables under their names in a checkpoint."""
+
+    def __init__(self, seed: int, divisor: int, scope: str) -> None:
+        super().__init__(seed)
+        self.divisor, self.scope, self.variables = divisor, scope, {}
+        channels = 3
+        for name, *size in STEM:
+            channels = self.normed(f"{scope}/{name}", *size[:2], channels, size[2] // divisor)
+        for number in range(1, 6):
+            self.residual(f"{scope}/Repeat/block35_{number}", BLOCK35, channels)
+        channels = self.reduction(f"{scope}/Mixed_6a", MIXED_6A, channels)
+        for number in range(1, 11):
+            self.residual(f"{scope}/Repeat_1/block17_{number}", BLOCK17, channels)
+        channels = self.reduction(f"{scope}/Mixed_7a", MIXED_7A, channels)
+        for number in range(1, 6):
+            self.residual(f"{scope}/Repeat_2/block8_{number}", BLOCK8, channels)
+        self.residual(f"{scope}/Block8", BLOCK8, channels)
+        self.normed(f"{scope}/Bottleneck", channels, 512 // divisor)
+
+    def normed(self, place: str, *shape: int) -> int:
+        """Draw a kernel and its batch normalisation, which has no scale; give the width."""
+        width = shape[-1]
+        self.variables |= {
+            f"{place}/weights": self.draw(*shape),
+            f"{place}/BatchNorm/beta": self.small(width),
+            f"{place}/BatchNorm/moving_mean": self.small(width),
+            f"{place}/BatchNorm/moving_variance": 1 + self.small(width) ** 2,
+        }
+        return width
+
+    def branches(self, place: str, branches: tuple, channels: int) -> int:
+        total = 0
+        for number, layers in enumerate(branches):
+            width = channels
+            for name, height, across, size in layers:
+                width = self.normed(
+                    f"{place}/Branch_{number}/{name}", height, across, width, size // self.divisor
+                )
+            total += width
+        return total
+
+    def reduction(self, place: str, branches: tuple, channels: int) -> int:
+        return channels + self.branches(place, branches, channels)
+
+    def residual(self, place: str, branches: tuple, channels: int) -> None:
+        mixed = self.branches(place, branches, channels)
+        self.variables[f"{place}/Conv2d_1x1/weights"] = self.draw(1, 1, mixed, channels)
+        self.variables[f"{place}/Conv2d_1x1/biases"] = self.small(channels)
+
+
+def age_variables(divisor: int = 16) -> Arrays:
+    """Draw the age network: FaceNet, 128 with batch normalisation, 62 classes."""
+    writer = FaceNetWriter(10, divisor, "InceptionResnetV1")
+    return writer.variables | {
+        "fc1/kernel": writer.draw(512 // divisor, 128),
+        "fc1/bias": writer.small(128),
+        "fc1_bn/gamma": 1 + writer.small(128),
+        "fc1_bn/beta": writer.small(128),
+        "fc1_bn/moving_mean": writer.small(128),
+        "fc1_bn/moving_variance": 1 + writer.small(128) ** 2,
+        "fc2/kernel": writer.draw(128, 62),
+        "fc2/bias": writer.small(62),
+        # What an optimiser leaves behind.
+        "fc2/kernel/Adam": writer.draw(128, 62),
+    }
+
+
+def gender_variables(divisor: int = 16) -> Arrays:
+    """Draw the gender network: FaceNet in a scope of its own, 2 classes."""
+    writer = FaceNetWriter(11, divisor, "EmbedModel/InceptionResnetV1")
+    return writer.variables | {
+        "EmbedModel/fc8/weights": writer.draw(512 // divisor, 2),
+        "EmbedModel/fc8/biases": writer.small(2),
+    }
+
+
+def write_checkpoint(prefix: Path, variables: Arrays) -> Path:
+    """Write a TensorFlow 1 checkpoint without its graph."""
+    import tensorflow as tf
+
+    prefix.parent.mkdir(parents=True, exist_ok=True)
+    v1 = tf.compat.v1
+    with tf.Graph().as_default(), v1.Session() as session:
+        made = {
+            name: v1.get_variable(name, initializer=np.asarray(array, np.float32))
+            for name, array in variables.items()
+        }
+        session.run(v1.global_variables_initializer())
+        v1.train.Saver(made).save(session, str(prefix), write_meta_graph=False, write_state=False)
+    return prefix.with_name(f"{prefix.name}.index")
+
+
+def write_age(folder: Path, divisor: int = 16) -> Path:
+    return write_checkpoint(folder / "weights" / "age" / "ckpt-30000", age_variables(divisor))
+
+
+def write_gender(folder: Path, divisor: int = 16) -> Path:
+    return write_checkpoint(
+        folder / "weights" / "gender" / "model.ckpt-6747", gender_variables(divisor)
+    )
+
+
+MORPHEMES = ("나", "는", "지금", "너무", "슬프다", "행복하다", "하루", "정말", "이다", "에서")
+
+
+def write_word2vec(folder: Path) -> Path:
+    """Save a Word2Vec model by gensim itself."""
+    from gensim.models import Word2Vec
+
+    file = folder / "5Y_w2v.model"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    Word2Vec([MORPHEMES] * 5, vector_size=200, min_count=1, seed=1, workers=1).save(str(file))
+    return file
+
+
+def write_all(folder: Path) -> Path:
+    """Write every file, in a tree like the original's."""
+    write_vgg_face(folder / "video" / "weights")
+    write_video_emotion(folder / "video" / "weights")
+    write_age(folder / "video")
+    write_gender(folder / "video")
+    write_speech(folder / "speech" / "model")
+    write_text(folder / "text" / "model")
+    write_word2vec(folder / "text" / "model")
+    write_fusion(folder / "multimodal" / "model")
+    return folder
