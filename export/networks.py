@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from export.onnx_file import Served
+from training.command import is_quick
 from training.contract import (
     EMOTIONS,
     SPEECH_FEATURE,
@@ -85,7 +86,7 @@ def video_emotion(checkpoints: Path, whisper: Path) -> Served:
 
 def speech_cnn(checkpoints: Path, whisper: Path) -> Served:
     """Emotion, age, gender and feature of speech windows."""
-    encoder = load_encoder(whisper, FROZEN)
+    encoder = load_encoder(whisper, FROZEN, is_quick(checkpoints))
     upper = trained(UpperNet(), checkpoints / "speech" / "upper")
     random = torch.Generator().manual_seed(0)
 

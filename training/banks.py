@@ -16,7 +16,8 @@ from training.networks.face import AttributeNet, EmotionNet
 from training.networks.speech import Heads, UpperNet
 from training.networks.text import TextNet, lose
 from training.pseudo_clips import Banks, FaceBank, PeopleBank, TextBank, VoiceBank
-from training.speech import Windows, cached_windows, pooled_states
+from training.speech import pooled_states
+from training.speech_data import Windows, cached_windows
 from training.text import Sentences, read_sentences
 
 #: A degraded voice has this many training deviations of noise on the encoder's pooled states.
@@ -33,7 +34,7 @@ def build_banks(options: Namespace, split: str) -> Banks:
     faces = emotion_faces(manifest, folder / "face")
     people = trained(AttributeNet(), folder / "face" / "attributes")
     known = people_faces(manifest, folder / "face")
-    windows = cached_windows(options.data, options.whisper, folder / "speech")
+    windows = cached_windows(manifest, options.whisper, folder / "speech", options.quick)
     sentences = read_sentences(manifest)
     return Banks(
         face_bank(face, faces.part(split)),

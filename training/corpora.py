@@ -14,6 +14,7 @@ import io
 import logging
 import sys
 import zipfile
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -29,7 +30,7 @@ from training.manifest import (
     row_of,
     write_manifest,
 )
-from training.splits import UNUSED, sentence_name, split_of, splits_by_rank
+from training.splits import sentence_name, split_of, splits_by_rank
 
 log = logging.getLogger(__name__)
 
@@ -113,16 +114,15 @@ def utkface(path: Path, folder: Path) -> Iterator[Row]:
 
 
 def speech(path: Path, folder: Path) -> Iterator[Row]:
-    """Split by speaker within corpus and gender and, for repeated Korean scripts, by script.
+    """Split by speaker within corpus and gender.
 
-    Of the Korean emotional clips, training speakers keep the training scripts and the other
-    speakers the scripts that are held back; the rest are `unused`.
+    Korean emotional clips are few, and most scripts are always read in the same emotion: held-back
+    speakers would be judged by a handful of clips of held-back scripts. So all of them are `train`,
+    and cross-validation over speakers and scripts measures (`speech_folds`).
     """
     with path.open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
-    split_of_speaker = splits_by_rank(
-        {row["speaker"]: (row["corpus"], row["gender"], bool(row["age_group"])) for row in rows}
-    )
+    split_of_speaker = _speaker_splits(rows)
     for row in rows:
         yield {
             "speech": relative(path.parent / row["path"], folder),
@@ -131,17 +131,29 @@ def speech(path: Path, folder: Path) -> Iterator[Row]:
             "age": row["age"] or GROUP_YEARS.get(row["age_group"], ""),
             "age_group": row["age_group"],
             "gender": row["gender"],
-            "split": _clip_split(row, split_of_speaker[row["speaker"]]),
+            "split": split_of_speaker[row["speaker"]],
+            # Readers spell a script a little differently; its first characters tell it from others.
+            "script": row["script"][:2] if _is_korean_emotional(row) else "",
             "corpus": row["corpus"],
         }
 
 
-def _clip_split(row: dict[str, str], of_speaker: str) -> str:
-    if row["corpus"] != "korean-tts" or not row["emotion"]:
-        return of_speaker
-    # Readers spell a script a little differently; its first two characters tell it from others.
-    is_held_back = split_of(row["script"][:2], dev=0.0, test=0.4) == "test"
-    return of_speaker if is_held_back == (of_speaker != "train") else UNUSED
+def _is_korean_emotional(row: dict[str, str]) -> bool:
+    return row["corpus"] == "korean-tts" and bool(row["emotion"])
+
+
+def _speaker_splits(rows: list[dict[str, str]]) -> dict[str, str]:
+    """Split the speakers; whoever is the only one of a gender and an age group is `train`."""
+    kinds = {row["speaker"]: (row["corpus"], row["gender"], row["age_group"]) for row in rows}
+    times = Counter(kinds.values())
+    always = {row["speaker"] for row in rows if _is_korean_emotional(row)}
+    always |= {speaker for speaker, kind in kinds.items() if times[kind] == 1}
+    ranked = {
+        speaker: (corpus, gender)
+        for speaker, (corpus, gender, _) in kinds.items()
+        if speaker not in always
+    }
+    return splits_by_rank(ranked) | dict.fromkeys(always, "train")
 
 
 def utterances(path: Path, folder: Path) -> Iterator[Row]:

@@ -113,9 +113,7 @@ def fit(
             "optimiser": optimiser.state_dict(),
             "cycle": cycle.state_dict(),
         }
-        partial = folder / "last.pt.partial"
-        torch.save(state, partial)
-        partial.replace(folder / "last.pt")
+        _save(state, folder)
         rows.append(row)
         _write_log(folder / "log.csv", rows)
         draw_curves(folder / "curves.png", rows)
@@ -123,6 +121,19 @@ def fit(
         epochs.update()
     epochs.close()
     network.eval()
+
+
+def keep(network: nn.Module, folder: Path) -> None:
+    """Put a network's present weights into the last checkpoint of its training."""
+    state = torch.load(folder / "last.pt", weights_only=True)
+    _save(state | {"network": network.state_dict()}, folder)
+
+
+def _save(state: dict[str, object], folder: Path) -> None:
+    """Write `last.pt`; an older one stays until the new one is whole."""
+    partial = folder / "last.pt.partial"
+    torch.save(state, partial)
+    partial.replace(folder / "last.pt")
 
 
 def trained(network: Network, folder: Path) -> Network:

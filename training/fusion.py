@@ -20,7 +20,7 @@ from torch import Tensor
 from training import command, metrics
 from training.banks import build_banks
 from training.contract import EMOTIONS, MODALITIES
-from training.fit import Schedule, fit, trained
+from training.fit import Schedule, fit, keep, trained
 from training.networks.face import EmotionNet
 from training.networks.fusion import Clip, FusionNet
 from training.networks.video import VideoNet
@@ -34,6 +34,7 @@ from training.pseudo_clips import (
     random_emotions,
     random_presence,
 )
+from training.speech import parser
 
 log = logging.getLogger(__name__)
 
@@ -47,6 +48,10 @@ QUICK_CLIPS = 100
 CHUNK = 250
 #: Chance that a text, or a voice, of a training clip is degraded.
 DEGRADED = 0.15
+#: Temperatures that are tried.
+TEMPERATURES = np.geomspace(0.5, 2.0, 57).tolist()
+#: Which modalities are present, in the order of `MODALITIES`: every choice but none.
+SUBSETS = [[bool(code & 1 << bit) for bit in range(3)] for code in range(1, 8)]
 _AGE_SCALE = 25.0
 
 
@@ -93,6 +98,16 @@ def train_fusion(
     return network
 
 
+def calibrate(network: FusionNet, video: VideoNet, banks: Banks, clips: int) -> None:
+    """Fit the temperature in place, by the likelihood of `clips` clips of every subset."""
+    network.temperature.fill_(1.0)
+    guesses = [guess_clips(network, video, banks, subset, clips, DEGRADED) for subset in SUBSETS]
+    logits = torch.from_numpy(np.concatenate([guess.logits for guess in guesses]))
+    truth = torch.from_numpy(np.concatenate([guess.truth for guess in guesses]))
+    losses = [F.cross_entropy(logits / temperature, truth) for temperature in TEMPERATURES]
+    network.temperature.fill_(TEMPERATURES[int(torch.stack(losses).argmin())])
+
+
 def _random_pairing(count: int, random: np.random.Generator) -> np.ndarray:
     """Face and voice, or one of them: bool [count,2]."""
     choices = np.array([[True, True], [True, False], [False, True]])
@@ -120,17 +135,27 @@ def single_guesses(clip: Clip) -> list[np.ndarray]:
 
 @dataclass(frozen=True)
 class Guesses:
-    """What networks say about N clips: label indices, the truth beside them.
+    """What networks say about N clips, the truth beside it.
 
     Attributes:
-        truth: [N].
-        fused: [N].
-        alone: By modality, in the order of `MODALITIES` [3,N].
+        truth: Label indices [N].
+        logits: Of fusion [N,7].
+        alone: Label indices by modality, in the order of `MODALITIES` [3,N].
     """
 
     truth: np.ndarray
-    fused: np.ndarray
+    logits: np.ndarray
     alone: np.ndarray
+
+    @property
+    def fused(self) -> np.ndarray:
+        """What fusion says: label indices [N]."""
+        return self.logits.argmax(1)
+
+    def calibration_error(self, temperature: float = 1.0) -> float:
+        """How far fusion's posteriors are off when its logits are divided once more."""
+        posteriors = torch.from_numpy(self.logits / temperature).softmax(-1).numpy()
+        return metrics.calibration_error(self.truth, posteriors)
 
 
 def guess_clips(
@@ -143,16 +168,16 @@ def guess_clips(
 ) -> Guesses:
     """Read `clips` clips of `banks` in which the modalities of `subset` [3] are present."""
     random = np.random.default_rng(sum(bool(present) << bit for bit, present in enumerate(subset)))
-    parts = []
+    truth, logits, alone = [], [], []
     for start in range(0, clips, CHUNK):
         emotions = random_emotions(min(CHUNK, clips - start), random)
         present = np.tile(subset, (len(emotions), 1))
         clip = draw_clips(banks, video, emotions, present, random, degraded)
         with torch.no_grad():
-            fused = network(clip)[0].argmax(1).numpy()
-        parts.append(np.stack([emotions, fused, *single_guesses(clip)]))
-    truth, fused, *alone = np.concatenate(parts, 1)
-    return Guesses(truth, fused, np.stack(alone))
+            logits.append(network(clip)[0].numpy())
+        truth.append(emotions)
+        alone.append(np.stack(single_guesses(clip)))
+    return Guesses(np.concatenate(truth), np.concatenate(logits), np.concatenate(alone, 1))
 
 
 def emotion_report(
@@ -160,8 +185,7 @@ def emotion_report(
 ) -> dict[str, dict[str, object]]:
     """Compare fused and single accuracies on clips of `banks` for every subset of modalities."""
     report = {}
-    for code in range(1, 8):
-        subset = [bool(code & 1 << bit) for bit in range(3)]
+    for subset in SUBSETS:
         guesses = guess_clips(network, video, banks, subset, clips, degraded)
         alone = {
             name: metrics.accuracy(guesses.truth, guesses.alone[index])
@@ -172,6 +196,9 @@ def emotion_report(
             "fused": metrics.with_interval(metrics.accuracy, guesses.truth, guesses.fused),
             "alone": alone,
             "gain": metrics.accuracy(guesses.truth, guesses.fused) - max(alone.values()),
+            # Multiplying by the temperature again takes it away.
+            "calibration_error_before": guesses.calibration_error(1 / float(network.temperature)),
+            "calibration_error": guesses.calibration_error(),
         }
     return report
 
@@ -205,9 +232,7 @@ def people_report(network: FusionNet, banks: Banks, clips: int) -> dict[str, dic
 
 def main(arguments: list[str] | None = None) -> None:
     """Train both networks and write `report.json` about unseen people and sentences."""
-    parser = command.parser(__doc__)
-    parser.add_argument("--whisper", type=Path, default=Path("build/whisper"), help="wheels")
-    options = command.start(parser, arguments)
+    options = command.start(parser(__doc__), arguments)
     folder = options.out / "fusion"
     epoch_clips, report_clips = (
         QUICK_CLIPS if options.quick else count for count in (EPOCH_CLIPS, REPORT_CLIPS)
@@ -218,8 +243,12 @@ def main(arguments: list[str] | None = None) -> None:
     video = train_video(dev, face, epoch_clips, schedule, folder / "video")
     schedule = command.scaled(FUSION_SCHEDULE, options)
     network = train_fusion(dev, video, epoch_clips, schedule, folder / "fusion")
+    calibrate(network, video, dev, report_clips)
+    keep(network, folder / "fusion")
+    log.info("temperature %.3f", float(network.temperature))
     test = build_banks(options, "test")
     report = {
+        "temperature": float(network.temperature),
         "emotion": emotion_report(network, video, test, report_clips, degraded=0.0),
         "emotion, text and voice often degraded": emotion_report(
             network, video, test, report_clips, degraded=0.3

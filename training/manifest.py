@@ -14,6 +14,7 @@ file at least:
 | age_group | a name for the group when `age` only stands for one, as 32 does for "20-40s" |
 | gender | male or female |
 | split | train, dev, test or unused; in all rows or in none |
+| script | a name for the words when several people speak the same; cross-validation holds it back |
 | corpus | a name; a corpus that never holds an emotion does not teach against it |
 
 A manifest without splits is split by person: a fifth is `test`, and of the rest a fifth is `dev`.
@@ -39,7 +40,8 @@ log = logging.getLogger(__name__)
 
 FILES = ("speech", "video", "face")
 MEDIA = ("text", *FILES)
-COLUMNS = (*MEDIA, "person", "emotion", "age", "age_group", "gender", "split", "corpus")
+LABELS = ("person", "emotion", "age", "age_group", "gender", "split", "script", "corpus")
+COLUMNS = (*MEDIA, *LABELS)
 #: The index of an emotion or gender that a row does not state.
 UNKNOWN = -1
 GENDERS = tuple(GENDER_CODES.values())
@@ -67,6 +69,7 @@ class Example:
         age_group: Not empty when `age` only stands for a group.
         gender: 0 male, 1 female, -1 unknown.
         split: "train", "dev", "test" or "unused".
+        script: A name for the words when several people speak the same, or empty.
         corpus: A name, or empty.
     """
 
@@ -81,6 +84,7 @@ class Example:
     age_group: str
     gender: int
     split: str
+    script: str
     corpus: str
 
     def states(self, column: str) -> bool:
@@ -139,8 +143,7 @@ class Manifest:
 
 def labels_of(examples: Sequence[Example]) -> dict[str, np.ndarray]:
     """Put the labels of N rows into arrays [N], by column name; ages are float32."""
-    columns = ("person", "emotion", "age", "age_group", "gender", "split", "corpus")
-    labels = {column: np.array([getattr(row, column) for row in examples]) for column in columns}
+    labels = {column: np.array([getattr(row, column) for row in examples]) for column in LABELS}
     return labels | {"age": labels["age"].astype(np.float32)}
 
 
@@ -240,6 +243,7 @@ def _example(path: Path, number: int, row: Mapping[str | None, str | None]) -> E
         age_group=cells["age_group"],
         gender=_choice(where, "gender", cells["gender"], GENDERS),
         split=_split(where, cells["split"]),
+        script=cells["script"],
         corpus=cells["corpus"],
     )
 

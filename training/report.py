@@ -9,9 +9,8 @@ from __future__ import annotations
 import itertools
 import json
 from argparse import Namespace
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -20,10 +19,12 @@ from training import command, metrics
 from training.face import predict
 from training.face_data import Faces, emotion_faces, people_faces
 from training.fit import trained
+from training.manifest import UNKNOWN
 from training.networks.face import AttributeNet, EmotionNet
 from training.networks.speech import UpperNet
 from training.networks.text import TextNet
-from training.speech import UNKNOWN, Windows, cached_windows, clip_predictions
+from training.speech import clip_predictions, parser
+from training.speech_data import cached_windows
 from training.text import baseline, read_sentences
 from training.text import predict as read_text
 
@@ -137,55 +138,80 @@ def _groups(faces: Faces) -> Iterator[tuple[str, np.ndarray]]:
         yield f"{low} to {high - 1} years", (ages >= low) & (ages < high)
 
 
-def speech_rows(options: Namespace) -> Iterator[Row]:
-    """Emotion by corpus, gender and age of unheard speakers, by clip.
+@dataclass(frozen=True)
+class VoiceAnswers:
+    """What was said of C clips.
 
-    Speakers are few, so those of `dev` count too: nothing was chosen by their figures.
+    Attributes:
+        labels: The truth, one value a clip, as `manifest.labels_of` gives it.
+        guess: What `speech.clip_predictions` returns.
+    """
+
+    labels: dict[str, np.ndarray]
+    guess: dict[str, np.ndarray]
+
+    def of(self, keep: np.ndarray) -> VoiceAnswers:
+        """Keep the clips of a mask [C]."""
+        parts = ({k: v[keep] for k, v in part.items()} for part in (self.labels, self.guess))
+        return VoiceAnswers(*parts)
+
+    def named(self, what: str) -> str:
+        """Say how many speakers there are."""
+        return f"{what}, {len(np.unique(self.labels['person']))} speakers"
+
+
+def speech_rows(options: Namespace) -> Iterator[Row]:
+    """Emotion by corpus, gender and age of unheard speakers.
+
+    Speakers are few, so those of `dev` count too, although settings were chosen by them.
     """
     folder = options.out / "speech"
-    windows = cached_windows(options.data, options.whisper, folder)
+    windows = cached_windows(command.open_data(options), options.whisper, folder, options.quick)
     network = trained(UpperNet(), folder / "upper")
     held_back = np.concatenate([windows.of("dev"), windows.of("test")])
     guess = clip_predictions(network, windows, held_back)
     labels = {name: values[guess["clip"]] for name, values in windows.labels.items()}
+    heard = windows.labels["age"][windows.labels["split"] == "train"]
+    return voice_rows(VoiceAnswers(labels, guess), float(np.nanmedian(heard)))
+
+
+def voice_rows(answers: VoiceAnswers, median_age: float) -> Iterator[Row]:
+    """Measure answers to clips; intervals resample speakers."""
+    labels = answers.labels
     for corpus in np.unique(labels["corpus"]):
         known = (labels["corpus"] == corpus) & (labels["emotion"] != UNKNOWN)
-        if not known.any():
-            continue
-        truth, posteriors = labels["emotion"][known], guess["emotion"][known]
-        speakers = labels["speaker"][known]
-        what = f"speech emotion, {corpus}, {len(np.unique(speakers))} speakers"
-        common = commonest(truth)
-        for metric in (metrics.unweighted_recall, metrics.macro_f1):
-            yield row(what, metric, truth, posteriors.argmax(1), common, speakers)
-        yield calibration_row(what, truth, posteriors)
+        if known.any():
+            yield from _voice_emotion_rows(corpus, answers.of(known))
     yield row(
-        f"voice gender, {len(np.unique(labels['speaker']))} speakers",
+        answers.named("voice gender"),
         metrics.accuracy,
         labels["gender"],
-        guess["gender"].argmax(1),
+        answers.guess["gender"].argmax(1),
         commonest(labels["gender"]),
-        labels["speaker"],
+        labels["person"],
     )
-    yield from _voice_age_rows(windows, labels, guess)
+    known, grouped = ~np.isnan(labels["age"]), labels["age_group"] != ""
+    for name, keep in (("real ages", known & ~grouped), ("age groups", known & grouped)):
+        if keep.any():
+            part = answers.of(keep)
+            yield row(
+                part.named(f"voice age, {name}"),
+                metrics.mean_absolute_error,
+                part.labels["age"],
+                part.guess["age"],
+                median_age,
+                part.labels["person"],
+            )
 
 
-def _voice_age_rows(
-    windows: Windows, labels: dict[str, np.ndarray], guess: dict[str, np.ndarray]
-) -> Iterator[Row]:
-    train_ages = windows.labels["age"][windows.labels["split"] == "train"]
-    measure = partial(row, metric=metrics.mean_absolute_error, constant=np.nanmedian(train_ages))
-    stated, known = labels["is_real_age"], ~np.isnan(labels["age"])
-    for name, keep in (("real ages", known & stated), ("age groups", known & ~stated)):
-        if not keep.any():
-            continue
-        speakers = labels["speaker"][keep]
-        yield measure(
-            f"voice age, {name}, {len(np.unique(speakers))} speakers",
-            truth=labels["age"][keep],
-            guess=guess["age"][keep],
-            groups=speakers,
+def _voice_emotion_rows(corpus: str, answers: VoiceAnswers) -> Iterator[Row]:
+    truth, posteriors = answers.labels["emotion"], answers.guess["emotion"]
+    what = answers.named(f"speech emotion, {corpus}")
+    for metric in (metrics.unweighted_recall, metrics.macro_f1):
+        yield row(
+            what, metric, truth, posteriors.argmax(1), commonest(truth), answers.labels["person"]
         )
+    yield calibration_row(what, truth, posteriors)
 
 
 def text_rows(options: Namespace) -> Iterator[Row]:
@@ -206,19 +232,23 @@ def text_rows(options: Namespace) -> Iterator[Row]:
 
 def main(arguments: list[str] | None = None) -> None:
     """Print the table and write it as `report.json` beside the checkpoints."""
-    parser = command.parser(__doc__)
-    parser.add_argument("--whisper", type=Path, default=Path("build/whisper"), help="wheels")
+    options_of = parser(__doc__)
     parts = {"face": face_rows, "people": people_rows, "speech": speech_rows, "text": text_rows}
-    parser.add_argument("--only", nargs="+", choices=parts, default=list(parts))
-    options = command.start(parser, arguments)
+    options_of.add_argument("--only", nargs="+", choices=parts, default=list(parts))
+    options = command.start(options_of, arguments)
+    rows = itertools.chain.from_iterable(parts[part](options) for part in options.only)
+    write_table(rows, options.out / "report.json")
+
+
+def write_table(rows: Iterable[Row], path: Path) -> None:
+    """Print rows as a Markdown table, each as soon as it is there, and write them as JSON."""
     print("| what | metric | figure | 95 % interval | constant answer | n |")  # noqa: T201
     print("|---|---|---|---|---|---|")  # noqa: T201
-    lines = []
-    for part in options.only:
-        for line in parts[part](options):
-            print(line)  # noqa: T201
-            lines.append(asdict(line))
-    (options.out / "report.json").write_text(json.dumps(lines, indent=1), encoding="utf-8")
+    kept = []
+    for line in rows:
+        print(line, flush=True)  # noqa: T201
+        kept.append(asdict(line))
+    path.write_text(json.dumps(kept, indent=1), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -76,12 +76,30 @@ def splits_in_order(kinds: dict[str, Hashable]) -> dict[str, str]:
     Returns:
         Name to split.
     """
-
-    def place(name: str) -> tuple[str, bytes]:
-        return repr(kinds[name]), hashlib.sha256(name.encode("utf-8", "surrogatepass")).digest()
-
-    ordered = sorted(kinds, key=place)
+    ordered = _in_order(kinds)
     splits = dict.fromkeys(ordered, "train")
     splits |= dict.fromkeys(ordered[::5], "test")
     rest = [name for name in ordered if splits[name] == "train"]
     return splits | dict.fromkeys(rest[::5], "dev")
+
+
+def fold_of(kinds: dict[str, Hashable], folds: int) -> dict[str, int]:
+    """Deal names out to folds, like ones to different folds.
+
+    Args:
+        kinds: Name to what it is like.
+        folds: How many folds there are.
+
+    Returns:
+        Name to fold, 0 to folds - 1.
+    """
+    return {name: rank % folds for rank, name in enumerate(_in_order(kinds))}
+
+
+def _in_order(kinds: dict[str, Hashable]) -> list[str]:
+    """Put like names side by side, and by chance among themselves."""
+
+    def place(name: str) -> tuple[str, bytes]:
+        return repr(kinds[name]), hashlib.sha256(name.encode("utf-8", "surrogatepass")).digest()
+
+    return sorted(kinds, key=place)

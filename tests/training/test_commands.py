@@ -1,4 +1,4 @@
-"""A manifest, training commands and an export make a repository folder that answers."""
+"""A manifest, four commands and an export make a repository folder that answers."""
 
 from __future__ import annotations
 
@@ -12,14 +12,28 @@ pytest.importorskip("torch", reason="training needs PyTorch (requirements/export
 
 import export.__main__
 import training.face
+import training.fusion
 import training.report
+import training.speech
+import training.speech_folds
+import training.text
+from clients import Media, Recogniser
+from clients.contract import EMOTION_CODES
 from export.repository import MODEL_REPOSITORY
+from server import running_server
 from server.lint import lint
 from tests.training.tiny_corpus import write_corpus
 
+DEMO = MODEL_REPOSITORY.parent / "demo"
 ENSEMBLE = MODEL_REPOSITORY.parent / "ensemble"
-NETWORKS = ("face/emotion", "face/attributes")
-MODELS = ("vgg_face", "age_gender")
+NETWORKS = (
+    "face/emotion",
+    "face/attributes",
+    "speech/upper",
+    "text",
+    "fusion/video",
+    "fusion/fusion",
+)
 
 
 @pytest.fixture(scope="module")
@@ -33,8 +47,21 @@ def checkpoints(data, tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("work")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        training.face.main(["--data", str(data), "--out", str(folder / "checkpoints"), "--quick"])
+        for network in (training.face, training.speech, training.text, training.fusion):
+            network.main(_options(data, folder / "checkpoints"))
     return folder / "checkpoints"
+
+
+def _options(data: Path, checkpoints: Path) -> list[str]:
+    return ["--data", str(data), "--out", str(checkpoints), "--quick"]
+
+
+@pytest.fixture(scope="module")
+def repository(checkpoints) -> Path:
+    folder = checkpoints.parent / "repository"
+    arguments = ["--checkpoints", str(checkpoints), "--repository", str(folder), "--quick"]
+    export.__main__.main(arguments)
+    return folder
 
 
 @pytest.mark.parametrize("network", NETWORKS)
@@ -46,18 +73,31 @@ def test_each_training_leaves_a_log_and_its_pictures(checkpoints, network):
 
 
 def test_the_report_measures_the_test_split_as_a_table_and_as_json(checkpoints, data, capsys):
-    options = ["--data", str(data), "--out", str(checkpoints), "--quick"]
-    training.report.main([*options, "--only", "face", "people"])
+    training.report.main(_options(data, checkpoints))
     table = capsys.readouterr().out
     rows = json.loads((checkpoints / "report.json").read_text("utf-8"))
-    assert {row["what"] for row in rows} >= {"face emotion", "face age, all", "face gender, female"}
-    assert all(row["what"] in table for row in rows)
+    found = {row["what"] for row in rows}
+    assert found >= {"face emotion", "face age, all", "voice gender, 4 speakers", "text emotion"}
+    assert all(what in table for what in found)
     # Two of the ten people are held back, with a face for each emotion.
     assert rows[0]["figure"]["n"] == 14
 
 
-def test_what_was_trained_makes_a_repository_that_fits_the_projects_ensembles(checkpoints):
-    folder = checkpoints.parent / "repository"
-    arguments = ["--checkpoints", str(checkpoints), "--repository", str(folder), "--quick"]
-    export.__main__.main([*arguments, "--only", *MODELS])
-    assert lint([folder, ENSEMBLE]) == []
+def test_cross_validation_measures_every_speaker(checkpoints, data, capsys):
+    training.speech_folds.main([*_options(data, checkpoints), "--folds", "2"])
+    rows = json.loads((checkpoints / "speech" / "folds.json").read_text("utf-8"))
+    assert "voice gender, 10 speakers" in {row["what"] for row in rows}
+    assert "voice gender, 10 speakers" in capsys.readouterr().out
+
+
+def test_the_new_repository_fits_the_projects_ensembles(repository):
+    assert lint([repository, ENSEMBLE]) == []
+
+
+def test_the_new_repository_serves_all_three_modalities(repository):
+    folders = [f"--model-repository={path}" for path in (repository, ENSEMBLE)]
+    with running_server(*folders) as server, Recogniser(server.grpc_url) as recogniser:
+        sentence = (DEMO / "sentence.txt").read_text(encoding="utf-8")
+        answer = recogniser.recognise(Media(text=sentence, video=DEMO / "clip.mp4"))
+    assert answer.failures == {}
+    assert sum(answer.result[code] for code in EMOTION_CODES) == pytest.approx(1, abs=1e-3)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import zipfile
+from collections import Counter
 
 import cv2
 import numpy as np
@@ -67,13 +68,21 @@ def test_people_bring_age_and_gender(data, tmp_path):
     assert all(row.gender == 1 and row.face.is_file() for row in people)
 
 
-def test_speakers_and_korean_scripts_are_held_back_together(data, tmp_path):
+def test_korean_emotional_clips_are_left_to_cross_validation(data, tmp_path):
     clips = corpora.open_manifest(data, tmp_path / "out").having("speech", "emotion")
-    scripts = {}
-    for clip in clips:
-        scripts.setdefault(clip.split, set()).add(clip.speech.stem.split("-")[1])
-    assert set(scripts) == {"train", "dev", "test", "unused"}
-    assert scripts["dev"] == scripts["test"] and not scripts["train"] & scripts["test"]
+    assert {clip.split for clip in clips} == {"train"}
+    scripts = {clip.speech.stem.split("-")[1]: clip.script for clip in clips}
+    assert scripts == {str(index): f"{index}{index}" for index in range(10)}
+
+
+def test_speakers_are_held_back_unless_they_are_the_only_ones_of_their_kind(data, tmp_path):
+    with (data / "speech" / "manifest.csv").open("a", encoding="utf-8") as file:
+        file.write("\nk0-0.ogg,korean-tts,ko,boy,male,,10s,,,3")
+    clips = corpora.open_manifest(data, tmp_path / "out").having("speech", "gender")
+    splits = {clip.person: clip.split for clip in clips}
+    assert splits["boy"] == "train"
+    german = Counter(split for person, split in splits.items() if person.startswith("e"))
+    assert german == {"train": 6, "dev": 2, "test": 2}
 
 
 def test_an_emotion_that_is_none_of_the_seven_is_left_open_and_a_group_is_no_age(data, tmp_path):

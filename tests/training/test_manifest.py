@@ -118,9 +118,9 @@ def test_a_class_that_a_split_lacks_is_named(manifest):
 
 def test_what_is_written_reads_the_same_from_another_folder(manifest, tmp_path):
     path = manifest(
-        "speech,text,emotion,age,age_group,gender,person,corpus",
-        "a.wav,,fear,32,20-40s,female,kim,own",
-        ',"yes, no",,,,,,',
+        "speech,text,emotion,age,age_group,gender,person,script,corpus",
+        "a.wav,,fear,32,20-40s,female,kim,one,own",
+        ',"yes, no",,,,,,,',
     )
     before = read_manifest(path).examples
     other = tmp_path / "other" / "manifest.csv"

@@ -152,7 +152,12 @@ class AgeGender(nn.Module):
 
 
 class FusionNet(nn.Module):
-    """The three modalities of a clip to emotion, age, gender and the modalities' weights."""
+    """The three modalities of a clip to emotion, age, gender and the modalities' weights.
+
+    Attributes:
+        temperature: What emotion logits are divided by, fitted after training (Guo et al. 2017,
+            arXiv 1706.04599).
+    """
 
     def __init__(self, width: int = 48) -> None:
         super().__init__()
@@ -161,6 +166,7 @@ class FusionNet(nn.Module):
         )
         self.evidence = nn.ModuleList(Evidence(len(EMOTIONS), width) for _ in range(3))
         self.people = AgeGender()
+        self.register_buffer("temperature", torch.ones(1))
 
     def forward(self, clip: Clip) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Return emotion logits [B,7], years [B,1], gender logits [B,2] and weights [B,3]."""
@@ -192,7 +198,8 @@ class FusionNet(nn.Module):
             (clip.video_age, clip.video_gender, faces),
             (clip.speech_age, clip.speech_gender, speech),
         )
-        return parts[0][0] + parts[1][0] + parts[2][0], years, gender, weights
+        emotion = (parts[0][0] + parts[1][0] + parts[2][0]) / self.temperature
+        return emotion, years, gender, weights
 
 
 class ServedFusion(nn.Module):
