@@ -11,6 +11,7 @@ from fractions import Fraction
 import av
 import cv2
 import numpy as np
+from av.video.reformatter import VideoReformatter
 
 from clients.chunks import SOUND_OVERLAP, WINDOW
 from clients.contract import LIMITS
@@ -90,6 +91,7 @@ class ChunkAssembler:
         self._done = 0
         self._heads: dict[Track, float] = dict.fromkeys(tracks, 0.0)
         self._frames: dict[int, bytes] = {}
+        self._encoder = JpegEncoder()
         self._pictures = 0
         self._sound = SoundTrack()
         self._fresh = True
@@ -124,7 +126,7 @@ class ChunkAssembler:
             raise SourceError("limit", f"more than {LIMITS.max_fps:g} pictures in a second")
         tenth = math.floor(at * FRAMES_A_SECOND)
         if tenth not in self._frames:
-            self._frames[tenth] = encode_jpeg(frame)
+            self._frames[tenth] = self._encoder.encode(frame)
 
     def add_sound(self, at: Fraction, frame: av.AudioFrame) -> Iterator[Chunk]:
         """Take a block of sound; see `add_picture`."""
@@ -200,16 +202,24 @@ def count_windows(seconds: float) -> int:
     return max(0, math.floor(seconds) - WINDOW + 1)
 
 
-def encode_jpeg(frame: av.VideoFrame) -> bytes:
-    """Encode a picture upright and shrunk to at most `LONGER_SIDE`."""
-    scale = min(1.0, LONGER_SIDE / max(frame.width, frame.height))
-    size = {"width": round(frame.width * scale), "height": round(frame.height * scale)}
-    interpolation = "AREA" if scale < 1 else "BICUBIC"
-    pixels = frame.reformat(
-        **{side: max(1, length) for side, length in size.items()},
-        format="bgr24",
-        interpolation=interpolation,
-    ).to_ndarray()
-    upright = np.ascontiguousarray(np.rot90(pixels, round(frame.rotation / 90)))
-    _, data = cv2.imencode(".jpg", upright, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
-    return data.tobytes()
+class JpegEncoder:
+    """Encodes the pictures of a connection; what scaling needs is set up once."""
+
+    def __init__(self) -> None:
+        """Begin with nothing set up."""
+        self._scaler = VideoReformatter()
+
+    def encode(self, frame: av.VideoFrame) -> bytes:
+        """Encode a picture upright and shrunk to at most `LONGER_SIDE`."""
+        scale = min(1.0, LONGER_SIDE / max(frame.width, frame.height))
+        pixels = self._scaler.reformat(
+            frame,
+            width=max(1, round(frame.width * scale)),
+            height=max(1, round(frame.height * scale)),
+            format="bgr24",
+            interpolation="AREA" if scale < 1 else "BICUBIC",
+            threads=1,  # streams are the parallelism
+        ).to_ndarray()
+        upright = np.ascontiguousarray(np.rot90(pixels, round(frame.rotation / 90)))
+        _, data = cv2.imencode(".jpg", upright, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
+        return data.tobytes()

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from rtmp_bridge.chunks import ChunkAssembler, count_windows, encode_jpeg
+from rtmp_bridge.chunks import ChunkAssembler, JpegEncoder, count_windows
 from rtmp_bridge.errors import SourceError
 from rtmp_bridge.sound import RATE, SoundTrack
 from tests.rtmp_bridge.live_media import picture, tone
@@ -131,9 +131,10 @@ def test_more_pictures_than_a_camera_makes_are_refused():
 
 
 def test_pictures_are_shrunk_to_the_longer_side():
-    data = encode_jpeg(picture(size=(1280, 720)))
+    encoder = JpegEncoder()
+    data = encoder.encode(picture(size=(1280, 720)))
     assert Image.open(io.BytesIO(data)).size == (640, 360)
-    assert Image.open(io.BytesIO(encode_jpeg(picture()))).size == (64, 48)
+    assert Image.open(io.BytesIO(encoder.encode(picture()))).size == (64, 48)
 
 
 def test_a_change_of_resolution_or_sound_format_goes_on():

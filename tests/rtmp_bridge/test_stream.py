@@ -14,7 +14,8 @@ from PIL import Image
 
 from clients import Backoff
 from clients.contract import VIDEO_ROW
-from rtmp_bridge import chunks, gate
+from rtmp_bridge import gate
+from rtmp_bridge.chunks import JpegEncoder
 from rtmp_bridge.outcomes import Kind
 from rtmp_bridge.settings import Buffering, Limits, Patience, StreamSettings
 from rtmp_bridge.state import NEXT_STATES, State, StateMachine
@@ -329,10 +330,10 @@ def test_a_codec_that_changes_costs_its_own_track_until_the_next_connection(fake
 
 
 def test_what_nobody_expected_costs_its_own_stream(fake, tmp_path, monkeypatch):
-    def break_down(frame):
+    def break_down(encoder, frame):
         raise KeyError("never seen before")
 
-    monkeypatch.setattr(chunks, "encode_jpeg", break_down)
+    monkeypatch.setattr(JpegEncoder, "encode", break_down)
     run = run_of(film(tmp_path), fake.grpc)
     asyncio.run(run.stream.run())
     assert (run.changes[-1].after, run.changes[-1].reason) == (State.FAILED, "failed")
