@@ -128,6 +128,41 @@ def test_a_large_picture_is_judged_and_its_boxes_are_in_its_own_pixels(detector)
     assert crop.pixels.shape == (224, 224, 3)
 
 
+def test_a_bystander_of_another_size_who_comes_in_is_seen_by_the_next_second(detector):
+    alone = hang(wall(), -10, 10, 190)
+    both = hang(alone, 190, 120, 100)
+    seen = []
+
+    def detect(picture, like):
+        seen.append(detector.detect(picture, like))
+        return seen[-1]
+
+    answer = answer_clip(encode([alone] * 2 + [both] * 18), None, None, detect)
+    assert answer.second_codes == [VideoStatus.OK] * 2
+    assert all(crop.box[2] < 190 for crop in answer.crops)
+    assert len(seen[0]) == 1 and len(seen[len(seen) // 2]) == 2
+
+
+def test_a_cut_to_another_scene_is_seen_in_the_first_frame_after_it(detector):
+    before, after = hang(wall(), -10, 10, 200), hang(wall(1), 200, 120, 90)
+    answer = answer_clip(encode([before] * 10 + [after] * 50), None, None, detector.detect)
+    # The rules give the newcomer a few seconds before they take him for the main person.
+    assert answer.second_codes[0] == answer.second_codes[-1] == VideoStatus.OK
+    assert answer.crops[-1].box[0] > 200
+
+
+def test_seconds_sent_one_by_one_give_the_same_crops(detector):
+    pictures = [person(x=20 + 3 * n) for n in range(30)]
+    whole = answer_clip(None, [jpeg(p) for p in pictures], 10.0, detector.detect)
+    parts = [
+        answer_clip(None, [jpeg(p) for p in pictures[start : start + 10]], 10.0, detector.detect)
+        for start in (0, 10, 20)
+    ]
+    crops = [crop for part in parts for crop in part.crops]
+    assert [crop.box for crop in whole.crops] == [crop.box for crop in crops]
+    assert [crop.score for crop in whole.crops] == [crop.score for crop in crops]
+
+
 def test_an_answer_without_crops_has_one_zero_row_in_every_tensor(detector):
     tensors = answer_clip(encode(clip_of(wall())), None, None, detector.detect).tensors()
     assert tensors["COUNT"].tolist() == [0]

@@ -83,7 +83,7 @@ def test_a_broken_request_leaves_its_neighbours_alone(model):
 
 
 def test_a_fault_of_the_model_itself_is_a_code_too(model, monkeypatch):
-    def fail(picture: np.ndarray) -> None:
+    def fail(picture: np.ndarray, like: list) -> None:
         raise RuntimeError("out of memory")
 
     monkeypatch.setattr(model._detector, "detect", fail)

@@ -19,6 +19,7 @@ FACE = (85, 60, 170, 175)
 
 def overlap(box, other) -> float:
     """Measure intersection over union."""
+    box, other = np.array(box), np.array(other)
     low, high = np.maximum(box[:2], other[:2]), np.minimum(box[2:], other[2:])
     shared = np.prod(np.clip(high - low, 0, None))
     areas = [(b[2] - b[0]) * (b[3] - b[1]) for b in (box, other)]
@@ -37,14 +38,14 @@ def test_a_network_gives_what_its_source_gave(name, model_folder):
 def test_a_real_face_is_found_where_it_is(detector):
     (face,) = detector.detect(portrait())
     assert face.score > 0.999
-    assert overlap(np.array(face.box), np.array(FACE)) > 0.8
+    assert overlap(face.box, FACE) > 0.8
 
 
 @pytest.mark.parametrize("scale", [0.5, 2, 6])
 def test_boxes_are_in_the_pictures_own_pixels(scale, detector):
     picture = cv2.resize(portrait(), None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
     (face,) = detector.detect(picture)
-    assert overlap(np.array(face.box) / scale, np.array(FACE)) > 0.75
+    assert overlap(np.array(face.box) / scale, FACE) > 0.75
 
 
 def test_every_face_is_found(detector):
@@ -64,6 +65,57 @@ def test_pictures_too_small_for_a_face_have_none(shape, detector):
 
 def test_an_empty_scene_has_no_face(detector):
     assert detector.detect(wall()) == []
+
+
+def counted(detector, monkeypatch) -> list[int]:
+    """Count the levels of the pyramid that each search looks at."""
+    levels, search = [], detector._search
+    monkeypatch.setattr(
+        detector,
+        "_search",
+        lambda sizes, scales: levels.append(len(scales)) or search(sizes, scales),
+    )
+    return levels
+
+
+def test_a_face_that_was_there_is_found_again_on_few_levels(detector, monkeypatch):
+    before = detector.detect(hang(wall(), 0, 20, 160))
+    levels = counted(detector, monkeypatch)
+    (face,) = detector.detect(hang(wall(), 140, 60, 170), before)
+    assert face.box[0] > 140 and face.score > 0.999
+    (whole,) = detector.detect(hang(wall(), 140, 60, 170))
+    assert overlap(face.box, whole.box) > 0.9
+    assert levels[0] < levels[1] / 1.5
+
+
+@pytest.mark.parametrize("size", [70, 110, 235])
+def test_a_face_of_any_other_size_is_found_at_once_where_the_one_before_is_gone(size, detector):
+    before = detector.detect(hang(wall(), 0, 20, 160))
+    faces = detector.detect(hang(wall(1), 60, 0, size), before)
+    assert len(faces) == 1 and 60 < faces[0].box[0] < 60 + size / 2
+
+
+def test_a_face_that_left_is_not_reported(detector):
+    before = detector.detect(hang(wall(), 0, 20, 160))
+    assert detector.detect(wall(), before) == []
+
+
+def test_two_people_who_cross_are_found_as_by_looking_at_each_picture_alone(detector):
+    pictures = [hang(hang(wall(), 200 - 20 * n, 40, 120), -40 + 20 * n, 10, 170) for n in range(12)]
+    before, counts = [], set()
+    for picture in pictures:
+        before = detector.detect(picture, before)
+        alone = detector.detect(picture)
+        counts.add(len(alone))
+        assert len(before) == len(alone)
+        assert all(max(overlap(f.box, a.box) for f in before) > 0.7 for a in alone)
+    assert counts == {1, 2}
+
+
+def test_faces_before_do_not_matter_to_a_picture_of_another_size(detector):
+    before = detector.detect(cv2.resize(portrait(), None, fx=8, fy=8))
+    (face,) = detector.detect(portrait(), before)
+    assert overlap(face.box, FACE) > 0.8
 
 
 def test_of_overlapping_boxes_the_most_probable_stays():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -58,7 +59,7 @@ class StagedClip:
                 for n, shot in enumerate(shots)
             ]
 
-    def detect(self, picture: np.ndarray) -> list[Face]:
+    def detect(self, picture: np.ndarray, like: Sequence[Face]) -> list[Face]:
         self.detected += 1
         return list(self._shown[id(picture)].faces)
 

@@ -3,10 +3,16 @@
 The method is that of Zhang et al., "Joint Face Detection and Alignment using Multi-task Cascaded
 Convolutional Networks", 2016: P-net proposes boxes over an image pyramid, R-net and O-net refuse
 and refine them. Boxes are `x1, y1, x2, y2` in pixels, half open, and may leave the picture.
+
+Most of the cost is P-net on the pyramid's large levels, where small faces are looked for. A picture
+that follows another is therefore searched for faces of the sizes that were there, and as a whole
+only when that finds fewer.
 """
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,7 +20,7 @@ import cv2
 import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
-from picture import Picture, cut_square, halvings, shrink
+from picture import Picture, cut_square, halvings
 
 #: The side of P-net's window and its stride, in pixels of the pyramid's level.
 WINDOW = 12
@@ -27,8 +33,9 @@ THRESHOLDS = (0.6, 0.7, 0.7)
 RNET_SIDE, ONET_SIDE = 24, 48
 #: The smallest face that is looked for, as a part of the picture's shorter side: 40 px of 480.
 SMALLEST_FACE = 1 / 12
-#: Larger pictures are shrunk to this longer side first; boxes are scaled back.
-DETECTION_SIDE = 640
+#: The sides of P-net's window on the levels that can answer to a face, as parts of the face's side.
+#: Wider bounds change neither the faces found nor their probabilities.
+ANSWERING_WINDOWS = (0.4, 1.4)
 
 
 class Face(NamedTuple):
@@ -41,6 +48,12 @@ class Face(NamedTuple):
 
     box: tuple[float, float, float, float]
     score: float
+
+    @property
+    def side(self) -> float:
+        """The longer side of the box in pixels."""
+        x1, y1, x2, y2 = self.box
+        return max(x2 - x1, y2 - y1)
 
 
 class Mtcnn:
@@ -56,28 +69,39 @@ class Mtcnn:
             open_session(folder / f"{name}.onnx") for name in ("pnet", "rnet", "onet")
         )
 
-    def detect(self, picture: Picture) -> list[Face]:
-        """Find the faces of a picture, the most probable one first."""
-        small = shrink(picture, DETECTION_SIDE)
-        if min(small.shape[:2]) < WINDOW:
+    def detect(self, picture: Picture, like: Sequence[Face] = ()) -> list[Face]:
+        """Find the faces of a picture, the most probable one first.
+
+        Args:
+            picture: The picture.
+            like: The faces of an earlier picture. Then only faces of about their sizes are looked
+                for, anywhere in the picture; all sizes are when that finds fewer faces.
+        """
+        if min(picture.shape[:2]) < WINDOW:
             return []
-        sizes = halvings(small, WINDOW)
-        boxes = self._propose(sizes)
+        sizes = halvings(picture, WINDOW)
+        scales = pyramid_scales(picture.shape[:2])
+        near = [scale for scale in scales if answers_to(scale, like)]
+        faces = self._search(sizes, near) if near else []
+        return faces if near and len(faces) >= len(like) else self._search(sizes, scales)
+
+    def _search(self, sizes: list[Picture], scales: list[float]) -> list[Face]:
+        """Find the faces that the pyramid's levels of these scales propose."""
+        boxes = self._propose(sizes, scales)
         boxes, scores, offsets = judge(self._rnet, sizes, boxes, RNET_SIDE, THRESHOLDS[1])
         kept = suppress_overlaps(boxes, scores, 0.7)
         boxes = make_square(refine(boxes[kept], offsets[kept]))
         boxes, scores, offsets = judge(self._onet, sizes, boxes, ONET_SIDE, THRESHOLDS[2])
         boxes = refine(boxes, offsets)
         kept = suppress_overlaps(boxes, scores, 0.7, of_smaller=True)
-        boxes = boxes[kept] * (picture.shape[1] / small.shape[1])
         return [
             Face(tuple(box), score)
-            for box, score in zip(boxes.tolist(), scores[kept].tolist(), strict=True)
+            for box, score in zip(boxes[kept].tolist(), scores[kept].tolist(), strict=True)
         ]
 
-    def _propose(self, sizes: list[Picture]) -> NDArray[np.float32]:
-        """Run P-net over the pyramid; return square boxes [n, 4]."""
-        levels = [self._scan(sizes, scale) for scale in pyramid_scales(sizes[0].shape[:2])]
+    def _propose(self, sizes: list[Picture], scales: list[float]) -> NDArray[np.float32]:
+        """Run P-net over levels of the pyramid; return square boxes [n, 4]."""
+        levels = [self._scan(sizes, scale) for scale in scales]
         boxes, scores, offsets = (np.concatenate(parts) for parts in zip(*levels, strict=True))
         kept = suppress_overlaps(boxes, scores, 0.7)
         return make_square(refine(boxes[kept], offsets[kept]))
@@ -86,7 +110,7 @@ class Mtcnn:
         """Run P-net on one level; return boxes [n, 4], scores [n] and offsets [n, 4]."""
         height, width = (int(np.ceil(side * scale)) for side in sizes[0].shape[:2])
         source = sizes[halving_for(scale, len(sizes))]
-        level = cv2.resize(source, (width, height), interpolation=cv2.INTER_AREA)
+        level = cv2.resize(source, (width, height), interpolation=cv2.INTER_LINEAR)
         probability, offsets = self._pnet.run(["probability", "offsets"], {"pixels": level[None]})
         rows, columns = np.nonzero(probability[0] >= THRESHOLDS[0])
         corner = np.stack([columns, rows], axis=1) * STRIDE
@@ -116,12 +140,20 @@ def pyramid_scales(shape: tuple[int, int]) -> list[float]:
     return scales
 
 
-def halving_for(scale: float, count: int) -> int:
-    """Choose the halving to shrink from: the smallest that is at least twice as large.
+def answers_to(scale: float, faces: Sequence[Face]) -> bool:
+    """Tell whether P-net on the level of a scale can answer to a face of one of these sizes."""
+    window = WINDOW / scale
+    lowest, highest = ANSWERING_WINDOWS
+    return any(lowest * face.side <= window <= highest * face.side for face in faces)
 
-    Shrinking from it costs a fraction of shrinking from the whole picture.
+
+def halving_for(scale: float, count: int) -> int:
+    """Choose the halving to shrink from: the smallest that is not smaller than the result.
+
+    What is left is a factor below 2, for which two pixels a side, as bilinear shrinking reads them,
+    are enough.
     """
-    return min(max(int(np.log2(0.5 / scale)), 0), count - 1)
+    return min(max(int(-math.log2(scale)), 0), count - 1)
 
 
 def judge(
@@ -146,7 +178,9 @@ def cut_candidate(sizes: list[Picture], box: list[float], side: int) -> Picture:
     halving = halving_for(side / length, len(sizes))
     factor = 2**halving
     corner = (box[0] / factor, box[1] / factor)
-    return cut_square(sizes[halving], corner, length / factor, side, cv2.BORDER_CONSTANT)
+    return cut_square(
+        sizes[halving], corner, length / factor, side, cv2.BORDER_CONSTANT, cv2.INTER_LINEAR
+    )
 
 
 def refine(boxes: NDArray, offsets: NDArray) -> NDArray:

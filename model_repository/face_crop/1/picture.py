@@ -35,7 +35,12 @@ def halvings(picture: Picture, smallest: int) -> list[Picture]:
 
 
 def cut_square(
-    picture: Picture, corner: tuple[float, float], length: float, side: int, border: int
+    picture: Picture,
+    corner: tuple[float, float],
+    length: float,
+    side: int,
+    border: int,
+    shrinking: int = cv2.INTER_AREA,
 ) -> Picture:
     """Cut a square out of a picture and resize it.
 
@@ -45,9 +50,10 @@ def cut_square(
         length: The length of an edge in pixels. All three are rounded to whole pixels.
         side: The side of the result in pixels.
         border: What fills the part outside the picture: an OpenCV border type.
+        shrinking: How a larger square is shrunk: an OpenCV interpolation.
 
     Returns:
-        [side, side, 3], shrunk by area or enlarged bilinearly.
+        [side, side, 3]; a smaller square is enlarged bilinearly.
     """
     height, width = picture.shape[:2]
     x1, y1, edge = round(corner[0]), round(corner[1]), max(1, round(length))
@@ -58,7 +64,7 @@ def cut_square(
     patch = picture[max(y1, 0) : min(y2, height), max(x1, 0) : min(x2, width)]
     if left or top or right or bottom:
         patch = cv2.copyMakeBorder(patch, top, bottom, left, right, border)
-    method = cv2.INTER_AREA if edge > side else cv2.INTER_LINEAR
+    method = shrinking if edge > side else cv2.INTER_LINEAR
     return cv2.resize(patch, (side, side), interpolation=method)
 
 

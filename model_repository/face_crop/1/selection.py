@@ -3,7 +3,7 @@
 The rules are the original system's: N frames a second are judged, int(0.4 N) faces are kept, and a
 code says why when they are not. Frames are judged in an order spread over the second, and no
 further than until the code cannot change any more; the code is the one that judging every frame
-would give.
+would give. A second takes over nothing from the one before but where the main face was.
 """
 
 from __future__ import annotations
@@ -34,7 +34,8 @@ REACH = 1.5
 #: How long, in seconds, a sighting says where to look for the same person.
 MEMORY_SECONDS = 3.0
 
-Detect = Callable[[Picture], list[Face]]
+#: Finds the faces of a picture, given those of an earlier picture: `Mtcnn.detect`.
+Detect = Callable[[Picture, Sequence[Face]], list[Face]]
 
 
 @dataclass(frozen=True)
@@ -164,6 +165,7 @@ class Second:
         tally: The counts so far.
         sightings: Where the main face has been, an earlier second's sighting first if there is one.
         inherited: How many of the sightings are an earlier second's.
+        faces: Those of the frame judged last: the next frame's are likely to be of their sizes.
         crops: The first kept faces, as many as the second needs.
         damage: The errors of frames that could not be decoded.
     """
@@ -172,6 +174,7 @@ class Second:
     tally: Tally
     sightings: list[Sighting]
     inherited: int
+    faces: list[Face] = field(default_factory=list)
     crops: list[Crop] = field(default_factory=list)
     damage: list[MediaError] = field(default_factory=list)
 
@@ -211,14 +214,15 @@ class Second:
         if sharpness < SHARP_VARIANCE:
             return
         self.tally = replace(self.tally, sharp=self.tally.sharp + 1)
-        face = self._find_main_face(detect(picture), frame.time)
+        self.faces = detect(picture, self.faces)
+        face = self._find_main_face(frame.time)
         if face:
             self._count(face, frame.time, sharpness, picture)
 
-    def _find_main_face(self, faces: list[Face], time: float) -> Face | None:
-        face = choose_main_face(faces, time, self.sightings)
+    def _find_main_face(self, time: float) -> Face | None:
+        face = choose_main_face(self.faces, time, self.sightings)
         if face:
-            others = [other for other in faces if other is not face]
+            others = [other for other in self.faces if other is not face]
             self.sightings.append(Sighting(time, face, others))
         return face
 
@@ -320,22 +324,16 @@ def choose_main_face(faces: list[Face], time: float, sightings: list[Sighting]) 
     """
     recent = [s for s in sightings if abs(s.time - time) < MEMORY_SECONDS]
     if not recent:
-        return max(faces, key=lambda face: side_of(face) ** 2, default=None)
+        return max(faces, key=lambda face: face.side**2, default=None)
     last = min(recent, key=lambda sighting: abs(sighting.time - time))
 
     def is_same_person(face: Face) -> bool:
         away = distance(face, last.main)
-        near = away <= REACH * side_of(last.main)
+        near = away <= REACH * last.main.side
         return near and all(away <= distance(face, other) for other in last.others)
 
     own = filter(is_same_person, faces)
     return min(own, key=lambda face: distance(face, last.main), default=None)
-
-
-def side_of(face: Face) -> float:
-    """Return the longer side of a face's box in pixels."""
-    x1, y1, x2, y2 = face.box
-    return max(x2 - x1, y2 - y1)
 
 
 def distance(face: Face, other: Face) -> float:
@@ -363,7 +361,7 @@ def cut_face(picture: Picture, face: Face) -> Picture:
     1.08 of their side (medians). A square that leaves the picture is moved inside; one that is
     larger than the picture repeats its edges.
     """
-    side = side_of(face)
+    side = face.side
     corner = [
         moved_inside(middle - side / 2, side, limit)
         for middle, limit in zip(centre_of(face), (picture.shape[1], picture.shape[0]), strict=True)
