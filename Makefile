@@ -8,6 +8,8 @@ UV_VERSION := 0.9.11
 GRPC_PORT ?= 8001
 HTTP_PORT ?= 8000
 METRICS_PORT ?= 8002
+RTMP_PORT ?= 1935
+PAGE_PORT ?= 8080
 
 # Extra pip options for PyTorch, e.g. the index of its CPU builds.
 TORCH_OPTIONS ?=
@@ -16,7 +18,7 @@ TORCH_OPTIONS ?=
 install = @if [ -x $(BIN)/uv ]; then $(BIN)/uv pip install --quiet --python $(BIN)/python $(1); \
 	else $(BIN)/python -m pip install --quiet $(1); fi
 
-.PHONY: help setup setup-training setup-bench demo serve test bench lint clean
+.PHONY: help setup setup-training setup-bench demo serve bridge test bench lint clean
 
 help:
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
@@ -57,6 +59,10 @@ demo: setup ## serve, recognise the demo clip, print the result as JSON, stop
 serve: setup ## serve in the foreground on GRPC_PORT, HTTP_PORT, METRICS_PORT
 	@exec $(BIN)/python -m server --grpc-port=$(GRPC_PORT) --http-port=$(HTTP_PORT) \
 		--metrics-port=$(METRICS_PORT)
+
+bridge: setup ## take a stream at rtmp://127.0.0.1:RTMP_PORT/live/demo, show it at PAGE_PORT
+	@exec $(BIN)/python -m rtmp_bridge --listen rtmp://127.0.0.1:$(RTMP_PORT)/live/demo \
+		--url 127.0.0.1:$(GRPC_PORT) --page 127.0.0.1:$(PAGE_PORT) --jsonl -
 
 lint: $(VENV)/.dev ## check the code's style and the model repositories
 	$(BIN)/ruff check .

@@ -98,6 +98,7 @@ class Report:
         received: Seconds of media in the JSON lines.
         account: The bridge's own account at the end.
         lines: JSON lines by kind.
+        messages: What one of the lines without a result says, by reason.
         before, after: What the bridge's process held at the beginning and at the end.
         faults: What must not be.
     """
@@ -109,6 +110,7 @@ class Report:
     received: float = 0.0
     account: dict[str, Any] = field(default_factory=dict)
     lines: dict[str, int] = field(default_factory=dict)
+    messages: dict[str, str] = field(default_factory=dict)
     before: Sample | None = None
     after: Sample | None = None
     faults: list[str] = field(default_factory=list)
@@ -149,7 +151,7 @@ class Soak:
                     report.faults.append(f"{kind}: {error}")
                     continue
                 report.recoveries.setdefault(kind, []).append(round(seconds, 1))
-                sys.stderr.write(f"{kind:10} back after {seconds:.1f} s\n")
+                sys.stderr.write(f"{kind:10} back after {seconds:.1f} s, {self._samples[-1]}\n")
             self._sample_until(bridge, begin + self._plan.minutes * 60)
             self._kill_publisher()
             wait_for(lambda: not pending(bridge), GIVE_UP_S, "the last result")
@@ -202,6 +204,7 @@ class Soak:
         lines = bridge.lines
         report.account = account_of(bridge)
         report.lines = dict(Counter(line["kind"] for line in lines))
+        report.messages = {line["reason"]: line["message"] for line in lines if "reason" in line}
         report.published = round(sum(publisher.seconds() for publisher in self._publishers), 1)
         report.received = round(sum(line["stream_time"] - line["chunk"] for line in lines), 1)
         part = max(1, len(self._samples) // 5)
