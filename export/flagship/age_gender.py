@@ -74,6 +74,9 @@ def read(files: Files) -> Network:
             "GENDER": _gender(scaled(_whole(faces)[..., ::-1]), gender, record),
         }
 
+    # Every weight is met once here, so that a wrong one is named before anything is converted.
+    served(tf.constant(crops(1, 9)["CROPS"]), {})
+
     def source(tensors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         faces = tensors["CROPS"].astype(np.float32)
         logits = np.stack([age_source(FC2, scaled(_augmented(face))).mean(0) for face in faces])
@@ -141,7 +144,7 @@ def _whole(faces: tf.Tensor) -> tf.Tensor:
     """Resize each face: pixels are areas here, and their centres meet."""
     centres = (np.arange(SIDE) + 0.5) * CROP_SIDE / SIDE - 0.5
     weights = _between(centres)
-    return tf.einsum("xw,byw...->byx...", weights, tf.einsum("yh,bhwc->bywc", weights, faces))
+    return tf.einsum("xw,bywc->byxc", weights, tf.einsum("yh,bhwc->bywc", weights, faces))
 
 
 def _age_logits(views: tf.Tensor, weights: Weights, record: Record) -> tf.Tensor:

@@ -9,9 +9,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import h5py
 import numpy as np
+
+if TYPE_CHECKING:
+    import h5py
 
 KERAS = "2.2.4"
 Arrays = dict[str, np.ndarray]
@@ -50,6 +53,8 @@ class Writer:
 
     def save(self, file: Path, model: dict | None = None, others: Iterable[str] = ()) -> Path:
         """Write an HDF5 file: `model.save` with a model, `model.save_weights` without."""
+        import h5py
+
         file.parent.mkdir(parents=True, exist_ok=True)
         with h5py.File(file, "w") as root:
             if model is not None:
@@ -59,13 +64,13 @@ class Writer:
             group.attrs["keras_version"] = KERAS.encode()
             group.attrs["backend"] = b"tensorflow"
             names = [*self.layers, *others]
-            group.attrs["layer_names"] = [name.encode() for name in names]
+            group.attrs["layer_names"] = np.array(names, "S")
             for name in names:
                 self._save_layer(group.create_group(name), self.layers.get(name, {}))
         return file
 
     def _save_layer(self, group: h5py.Group, arrays: Arrays) -> None:
-        group.attrs["weight_names"] = [name.encode() for name in arrays]
+        group.attrs["weight_names"] = np.array(list(arrays), "S")
         for name, array in arrays.items():
             group.create_dataset(name, data=array)
 
