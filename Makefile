@@ -47,6 +47,12 @@ $(VENV)/.training: requirements/export.txt requirements/mtcnn.txt $(VENV)/.dev
 
 setup-training: $(VENV)/.training ## add what training and export need (PyTorch)
 
+$(VENV)/.flagship: requirements/flagship.txt requirements/flagship-models.txt $(VENV)/.training
+	$(call install,-r requirements/flagship.txt)
+	@touch $@
+
+setup-flagship: $(VENV)/.flagship ## add what converting the original's files needs (TensorFlow)
+
 $(VENV)/.bench: requirements/bench.txt $(VENV)/.training
 	$(call install,-r requirements/bench.txt)
 	@touch $@
@@ -74,6 +80,9 @@ test: lint ## set up and run every check and test
 
 bench: setup-bench ## measure beside the peer and the floor, into build/benchmarks (15 minutes)
 	@$(BIN)/python -m benchmarks
+
+test-flagship: setup-flagship ## convert generated files of the original's layouts and serve them
+	$(BIN)/python -m pytest tests/export/flagship
 
 clean: ## remove what the targets above made
 	rm -rf $(VENV) build
