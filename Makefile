@@ -18,7 +18,7 @@ TORCH_OPTIONS ?=
 install = @if [ -x $(BIN)/uv ]; then $(BIN)/uv pip install --quiet --python $(BIN)/python $(1); \
 	else $(BIN)/python -m pip install --quiet $(1); fi
 
-.PHONY: help setup setup-training setup-bench demo serve bridge test bench lint clean
+.PHONY: help setup setup-training setup-flagship setup-bench demo serve bridge test test-flagship bench lint clean
 
 help:
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18

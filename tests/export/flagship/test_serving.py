@@ -18,6 +18,7 @@ if shutil.which("java") is None:
     pytest.skip("Okt needs a Java runtime (default-jre-headless)", allow_module_level=True)
 
 from clients import Media, Recogniser
+from clients.contract import MODALITIES
 from server import RunningServer, running_server
 
 ROOT = Path(__file__).parents[3]
