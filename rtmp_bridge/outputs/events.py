@@ -7,6 +7,7 @@ import json
 from collections import deque
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from itertools import chain
 
 from rtmp_bridge.outcomes import Outcome
 from rtmp_bridge.outputs.hub import Output
@@ -39,14 +40,17 @@ class Watcher:
     """Somebody who watches one stream, or all of them if `stream` is None."""
 
     stream: str | None
-    queue: asyncio.Queue[Event] = field(default_factory=lambda: asyncio.Queue(MOST_WAITING))
+    queue: asyncio.Queue[Event | None] = field(default_factory=lambda: asyncio.Queue(MOST_WAITING))
 
-    def take(self, event: Event) -> None:
-        """Take an event for which the watcher may be too slow."""
-        if self.stream in (None, event.stream):
-            if self.queue.full():
-                self.queue.get_nowait()
-            self.queue.put_nowait(event)
+    def wants(self, event: Event) -> bool:
+        """Say whether an event is of what is watched."""
+        return self.stream in (None, event.stream)
+
+    def take(self, event: Event | None) -> None:
+        """Take an event for which the watcher may be too slow, or the end."""
+        if self.queue.full():
+            self.queue.get_nowait()
+        self.queue.put_nowait(event)
 
 
 class Events(Output):
@@ -81,24 +85,33 @@ class Events(Output):
     async def watch(self, stream: str | None = None) -> AsyncIterator[str]:
         """Yield the last minute of one stream or of all, then what comes, until it is closed."""
         watcher = Watcher(stream)
-        for history in self._history.values():
-            for event in history:
-                watcher.take(event)
+        past = filter(watcher.wants, chain.from_iterable(self._history.values()))
+        history = [event.text for event in past]
         self._watchers.add(watcher)
         try:
+            for text in history:
+                yield text
             while True:
                 try:
                     event = await asyncio.wait_for(watcher.queue.get(), HEARTBEAT)
                 except asyncio.TimeoutError:
                     yield ": still there\n\n"
-                else:
-                    yield event.text
+                    continue
+                if event is None:
+                    return
+                yield event.text
         finally:
             self._watchers.discard(watcher)
 
+    def close(self) -> None:
+        """Send everybody away: the page is about to close."""
+        for watcher in self._watchers:
+            watcher.take(None)
+
     def _send(self, event: Event) -> None:
         for watcher in self._watchers:
-            watcher.take(event)
+            if watcher.wants(event):
+                watcher.take(event)
 
 
 def wire_text(name: str, record: dict) -> str:

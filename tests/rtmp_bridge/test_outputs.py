@@ -2,12 +2,14 @@
 
 import asyncio
 import json
+from dataclasses import replace
 
 import httpx
 
 from rtmp_bridge.chunks import Chunk
 from rtmp_bridge.outcomes import Kind, Outcome
 from rtmp_bridge.outputs import Events, Hub, JsonLines, Metrics, Output, Webhook
+from rtmp_bridge.outputs.events import HISTORY
 from rtmp_bridge.settings import JsonLinesSettings, WebhookSettings
 
 
@@ -68,6 +70,22 @@ def test_watchers_get_the_last_minute_and_what_comes():
     first, second = asyncio.run(go())
     assert first.startswith('event: chunk\ndata: {"stream": "door", "kind": "result"')
     assert '"reason": "gap"' in second
+
+
+def test_watchers_get_the_last_minute_of_many_streams_and_an_end():
+    async def go():
+        events = Events()
+        for stream in map(str, range(16)):
+            for index in range(HISTORY):
+                await events.publish(replace(outcome(index), stream=stream))
+        watching = events.watch()
+        first = await anext(watching)
+        events.close()
+        return 1 + len([event async for event in watching]), first
+
+    count, first = asyncio.run(go())
+    assert count == 16 * HISTORY
+    assert '"stream": "0"' in first
 
 
 def test_metrics_count_chunks_frames_and_reasons():

@@ -205,7 +205,7 @@ def test_a_publisher_that_leaves_and_comes_back_is_shown(open_page, triton, tmp_
         with media.publishing(door["listen"]):
             shown_in(page, "streaming")
             assert_shows(*result_shown(page, bridge, "door", before["chunk"] + 1))
-        page.wait_for_function("document.getElementById('reconnects').textContent >= 1")
+        page.locator("#reconnects", has_text="1").wait_for()
 
 
 def test_a_bridge_that_is_started_again_is_followed_again(open_page, triton, tmp_path, ffmpeg):
