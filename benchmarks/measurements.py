@@ -52,10 +52,10 @@ class Plan:
     lengths: tuple[int, ...] = (2, 5, 10, 20, 40, 60)
     rounds: int = 3
     turns: int = 5
-    requests: int = 6
+    requests: int = 5
     quick_requests: int = 50
     concurrencies: tuple[int, ...] = (1, 2, 4, 8)
-    shares: tuple[float, ...] = (0.4, 0.6, 0.8, 0.95)
+    shares: tuple[float, ...] = (0.4, 0.7, 0.95)
     growth_requests: int = 2000
     streams: tuple[int, ...] = (1, 2, 4, 8)
     stream_seconds: float = 8.0
@@ -107,7 +107,7 @@ def measure_pairs(bench: Bench) -> dict:
     from benchmarks.peer_flask import running_peer
 
     plan, clip = bench.plan, (demo_sentence(), clip_of(bench.plan.clip_seconds))
-    quickest, busiest = search(*clip, clips=plan.turns)
+    quickest, busiest = search(*clip, clips=plan.rounds)
     served = bench.ask(clip_of(plan.clip_seconds))
     with running_peer() as peer, Floor(quickest) as alone, Floor(busiest) as crowded:
         for floor in (alone, crowded):

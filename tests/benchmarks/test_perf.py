@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[2]
 BRIEF = ["--measurement-request-count", "2", "--stability-percentage", "1000", "--max-trials", "3"]
 
 
-@pytest.mark.parametrize("model", ["recognize", "multimodal", "vgg_face"])
+@pytest.mark.parametrize("model", ["recognize", "multimodal", "vgg_face", "fusion"])
 def test_perf_analyzer_measures(triton, model):
     run = subprocess.run(
         [sys.executable, "-m", "benchmarks.perf", model, "-u", triton.grpc_url, *BRIEF],
