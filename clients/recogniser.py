@@ -152,6 +152,7 @@ class Recogniser:
         """
         self._connection = _connection(connection)
         self._client = InferenceServerClient(**self._connection.client_arguments())
+        self._finished: set[str] = set()
 
     def __enter__(self) -> Recogniser:
         return self
@@ -225,9 +226,15 @@ class Recogniser:
             try:
                 return self._client.infer(inputs=region.tensors, **arguments)
             finally:
-                # The answer counts even if the server is gone by now, and the region with it.
-                with suppress(InferenceServerException):
-                    self._client.unregister_system_shared_memory(region.name, **common)
+                self._finished.add(region.name)
+                self._forget_finished(common)
+
+    def _forget_finished(self, common: dict[str, Any]) -> None:
+        for name in tuple(self._finished):
+            # The server refuses while it still works on a request that was given up here.
+            with suppress(InferenceServerException):
+                self._client.unregister_system_shared_memory(name, **common)
+                self._finished.discard(name)
 
 
 class AsyncRecogniser:
@@ -244,6 +251,7 @@ class AsyncRecogniser:
         """
         self._connection = _connection(connection)
         self._client: AsyncInferenceServerClient | None = None
+        self._finished: set[str] = set()
 
     async def __aenter__(self) -> AsyncRecogniser:
         self._client = AsyncInferenceServerClient(**self._connection.client_arguments())
@@ -302,9 +310,15 @@ class AsyncRecogniser:
             try:
                 return await self._client.infer(inputs=region.tensors, **arguments)
             finally:
-                # The answer counts even if the server is gone by now, and the region with it.
-                with suppress(InferenceServerException):
-                    await self._client.unregister_system_shared_memory(region.name, **common)
+                self._finished.add(region.name)
+                await self._forget_finished(common)
+
+    async def _forget_finished(self, common: dict[str, Any]) -> None:
+        for name in tuple(self._finished):
+            # The server refuses while it still works on a request that was given up here.
+            with suppress(InferenceServerException):
+                await self._client.unregister_system_shared_memory(name, **common)
+                self._finished.discard(name)
 
 
 def _connection(connection: Connection | str) -> Connection:

@@ -2,7 +2,8 @@
 
 The server is told where they are instead of getting them over gRPC. Each request has a region of
 its own, which the server knows for the length of the request, so none goes stale when the server
-starts anew. Only a request that is given up while the server works on it leaves its region there.
+starts anew. A request that is given up while the server works on it leaves its region there until
+the client's next request.
 """
 
 from __future__ import annotations

@@ -81,6 +81,23 @@ def test_both_clients_can_share_memory(server_on_this_machine):
     assert len({str(answer.document) for answer in asyncio.run(recognise())}) == 1
 
 
+def test_memory_of_a_request_that_was_given_up_is_forgotten_with_the_next(server_on_this_machine):
+    server = server_on_this_machine
+
+    async def give_up_and_ask_again():
+        connection = Connection(server.grpc_url, shared_memory=True, admin_key=ADMIN_KEY)
+        async with AsyncRecogniser(connection) as client:
+            given_up = asyncio.create_task(client.recognise(EVERYTHING))
+            while not await asyncio.to_thread(registered_regions, server):
+                assert not given_up.done()
+            given_up.cancel()
+            await asyncio.wait([given_up])
+            while await asyncio.to_thread(registered_regions, server):
+                await client.recognise(SPOKEN)
+
+    asyncio.run(asyncio.wait_for(give_up_and_ask_again(), 60))
+
+
 def test_shared_memory_without_the_key_is_denied(triton):
     with (
         Recogniser(Connection(triton.grpc_url, shared_memory=True)) as client,
