@@ -135,7 +135,8 @@ class ImageClip:
     def _decode(self, index: int) -> Picture:
         with self._open(index) as image:
             try:
-                return np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
+                ImageOps.exif_transpose(image, in_place=True)
+                return np.asarray(image if image.mode == "RGB" else image.convert("RGB"))
             except (OSError, SyntaxError, ValueError) as error:
                 raise refusal(f"FRAMES[{index}] cannot be decoded: {error}") from error
 
