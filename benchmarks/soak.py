@@ -37,8 +37,9 @@ from rtmp_bridge.gate import free_port
 from server import RunningServer, running_server
 
 STREAM = "soak"
-#: What is sampled counts as grown when it is beyond this at the end, against the beginning.
-MORE_THREADS, MORE_FILES, MORE_BYTES = 2, 3, 16_000_000
+#: What is sampled counts as grown when it is beyond this at the end, against the beginning. In half
+#: an hour, 20 kB left behind by each second would be more.
+MORE_THREADS, MORE_FILES, MORE_BYTES = 2, 3, 32_000_000
 #: Seconds without a publisher, as a person takes to start one again.
 AWAY_S = 3.0
 GIVE_UP_S = 120.0
@@ -192,11 +193,14 @@ class Soak:
         return wait_for(recognised, GIVE_UP_S, "a result")
 
     def _sample_until(self, bridge: RunningBridge, end: float) -> None:
-        while time.monotonic() < end:
-            process = bridge.process
+        """Take a sample every second, and at least one."""
+        process = bridge.process
+        while True:
             with process.oneshot():
                 memory = process.memory_info().rss
                 self._samples.append(Sample(process.num_threads(), process.num_fds(), memory))
+            if time.monotonic() >= end:
+                return
             time.sleep(1.0)
 
     def _close(self, report: Report, bridge: RunningBridge) -> None:

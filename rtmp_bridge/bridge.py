@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 
 import uvicorn
@@ -72,7 +72,7 @@ class Bridge:
         return all(stream.state is not State.FAILED for stream in self.streams)
 
     @contextlib.asynccontextmanager
-    async def _serving(self, page: PageSettings) -> Iterator[None]:
+    async def _serving(self, page: PageSettings) -> AsyncIterator[None]:
         web = Web(self.streams, self._events, self._metrics, self._connection)
         config = uvicorn.Config(
             web.application(page),
@@ -88,6 +88,7 @@ class Bridge:
             try:
                 yield
             finally:
+                self._events.close()
                 server.should_exit = True
                 await serving
 

@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import yaml
 
@@ -30,6 +29,7 @@ from rtmp_bridge.settings import (
     StreamSettings,
     WebhookSettings,
     is_live,
+    parts_of,
 )
 
 OK, FAILED, USAGE = range(3)
@@ -188,7 +188,7 @@ def _buffering(name: str | None, live: bool) -> Buffering:
 
 def default_name(address: str) -> str:
     """Return what a stream is called by its address alone: its last part."""
-    return Path(urlsplit(address).path).name
+    return Path(parts_of(address).path).name
 
 
 def _page(options: argparse.Namespace) -> PageSettings | None:
@@ -210,7 +210,7 @@ def _json_lines(options: argparse.Namespace) -> JsonLinesSettings | None:
 def _webhook(options: argparse.Namespace) -> WebhookSettings | None:
     if options.webhook is None:
         return None
-    if urlsplit(options.webhook).scheme not in ("http", "https"):
+    if parts_of(options.webhook).scheme not in ("http", "https"):
         raise SettingsError("--webhook: expected an address that begins with http or https")
     if options.spool is None:
         raise SettingsError("--webhook: give a folder for what waits with --spool")

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 
 from rtmp_bridge.errors import SettingsError, SourceError
 from rtmp_bridge.settings import StreamSettings
+from rtmp_bridge.source import BitRate
 
 #: Publishers that may wait while another one is there.
 MOST_WAITING = 4
@@ -96,7 +97,8 @@ class Gate:
         back = asyncio.create_task(copy(reader, publisher.writer))
         try:
             await asyncio.wait_for(self._pass_on_key(publisher.reader, writer), KEY_PATIENCE)
-            await copy(publisher.reader, writer)
+            rate = BitRate(self._settings.limits.bits_per_second)
+            await copy(publisher.reader, writer, rate)
             writer.close()
             await writer.wait_closed()  # its last second may be on its way
         except asyncio.TimeoutError as error:
@@ -161,10 +163,18 @@ async def connect(port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter
         await asyncio.sleep(0.02)
 
 
-async def copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Pass on bytes until there are no more, or one of the two ends has gone."""
+async def copy(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, rate: BitRate | None = None
+) -> None:
+    """Pass on bytes until there are no more, or one of the two ends has gone.
+
+    Raises:
+        SourceError: They come faster than a rate allows.
+    """
     with contextlib.suppress(OSError):
         while data := await reader.read(BLOCK):
+            if rate is not None:
+                rate.spend(len(data))
             writer.write(data)
             await writer.drain()
 

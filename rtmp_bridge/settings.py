@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from ipaddress import ip_address
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from clients import Backoff, Connection
 from rtmp_bridge.errors import SettingsError
@@ -125,11 +125,11 @@ class StreamSettings:
     @property
     def endpoint(self) -> tuple[str, int]:
         """Host and port to listen on."""
-        parts = urlsplit(self.address)
+        parts = parts_of(self.address)
         return parts.hostname or "", parts.port or 1935
 
     def _check_listening(self) -> None:
-        parts = urlsplit(self.address)
+        parts = parts_of(self.address)
         if parts.scheme != "rtmp" or not parts.hostname or parts.path.strip("/").count("/") != 1:
             raise SettingsError(f"{self.name}: expected to listen on rtmp://HOST:PORT/APP/KEY")
         if len(self.key) > LONGEST_KEY:
@@ -236,7 +236,21 @@ class BridgeSettings:
 
 def is_live(address: str) -> bool:
     """Say whether an address is a live stream; files and web addresses are replayed."""
-    return urlsplit(address).scheme in LIVE_SCHEMES
+    return parts_of(address).scheme in LIVE_SCHEMES
+
+
+def parts_of(address: str) -> SplitResult:
+    """Take an address apart.
+
+    Raises:
+        SettingsError: It is none.
+    """
+    try:
+        parts = urlsplit(address)
+        _ = parts.port  # is only read when it is asked for
+    except ValueError as error:
+        raise SettingsError(f"an address cannot be used: {error}") from error
+    return parts
 
 
 def is_loopback(host: str) -> bool:

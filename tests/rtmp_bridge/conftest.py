@@ -60,7 +60,7 @@ class Run:
 def run_of(settings: StreamSettings, url: str) -> Run:
     """Prepare a stream whose news are kept."""
     run = Run(None)
-    connection = Connection(url, timeout=10.0, backoff=Backoff(attempts=1))
+    connection = Connection(url, timeout=PATIENCE, backoff=Backoff(attempts=1))
     run.stream = Stream(settings, connection, run.announce, run.publish)
     return run
 

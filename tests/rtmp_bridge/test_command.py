@@ -159,6 +159,9 @@ def test_a_yaml_file_that_makes_no_sense_is_refused_with_its_reason(config, text
         (["a.mp4", "--hop=7"], "1 <= hop <= window"),
         (["--listen=rtmp://127.0.0.1/key"], "rtmp://HOST:PORT/APP/KEY"),
         ([f"--listen={DOOR}", f"--listen=b={DOOR}"], "a port for each"),
+        (["--listen=rtmp://127.0.0.1:99999/live/key"], "an address cannot be used: Port"),
+        (["rtmp://[::1/live/key"], "an address cannot be used: Invalid IPv6"),
+        (["a.mp4", "--webhook=http://[::1", "--spool=."], "an address cannot be used"),
         (["?=a.mp4", "rtmp://host/a b"], "expected a name of letters"),
     ],
 )
