@@ -80,7 +80,11 @@ def convert(name: str, network: Network, path: Path) -> Report:
 def to_onnx(function: Callable[..., dict], inputs: Sequence[tf.TensorSpec]) -> bytes:
     """Convert a TensorFlow function; ONNX has the names of `inputs` and of its outputs."""
     traced = tf.function(function, input_signature=list(inputs), autograph=False)
-    model, _ = tf2onnx.convert.from_function(traced, input_signature=list(inputs), opset=OPSET)
+    # tf2onnx copies weights at every step of its optimisation unless they are kept beside.
+    model, weights = tf2onnx.convert.from_function(
+        traced, input_signature=list(inputs), opset=OPSET, large_model=True
+    )
+    _take_in(model.graph, weights.name_to_tensor_data)
     # TensorFlow makes lower case of the names, and keeps the order.
     names = {found.name: spec.name for found, spec in zip(model.graph.input, inputs, strict=True)}
     _rename_inputs(model.graph, names)
@@ -106,6 +110,19 @@ def _culprit(network: Network, trial: Tensors) -> str:
     found = run(open_session(to_onnx(network.layers, network.inputs)), trial)
     layer = first_difference(found, {name: value.numpy() for name, value in wanted.items()})
     return f"the first layer that differs is {layer}" if layer else "every layer agrees"
+
+
+def _take_in(graph: onnx.GraphProto, weights: Mapping[str, bytes]) -> None:
+    """Put weights that are kept beside a model into it, at any depth."""
+    for tensor in graph.initializer:
+        if tensor.data_location == onnx.TensorProto.EXTERNAL:
+            place = next(entry.value for entry in tensor.external_data if entry.key == "location")
+            tensor.raw_data = weights[place]
+            tensor.ClearField("external_data")
+            tensor.ClearField("data_location")
+    for node in graph.node:
+        for attribute in node.attribute:
+            _take_in(attribute.g, weights)
 
 
 def _rename_inputs(graph: onnx.GraphProto, names: Mapping[str, str]) -> None:
