@@ -23,7 +23,7 @@ os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
 
 from export.flagship.errors import MissingPackageError, SourceError
 from export.flagship.files import SLOTS, Files
-from export.flagship.parity import ParityError, write_report
+from export.flagship.parity import INT8_REPORT, REPORT, ParityError, write_report
 from export.flagship.repository import NETWORKS, prepare, write_morphemes
 from export.flagship.word2vec import read_word2vec
 from export.repository import WEIGHTS, RepositoryError
@@ -50,7 +50,7 @@ def main(arguments: list[str] | None = None) -> None:
         report = convert(name, readers[name](files), options.out / name / "1" / WEIGHTS)
         if name == "text_encoder":
             write_morphemes(options.out, read_word2vec(files.find("word2vec")).words)
-        write_report(options.out, [report])
+        write_report(options.out / name / REPORT, report)
         for line in report.lines():
             log.info("%s", line)
     if options.int8 and "vgg_face" in options.only:
@@ -122,7 +122,7 @@ def _quantise(repository: Path, pictures: Path) -> None:
     from export.flagship.int8 import quantise
 
     report = quantise(repository / "vgg_face" / "1" / WEIGHTS, pictures)
-    write_report(repository, [report])
+    write_report(repository / "vgg_face" / INT8_REPORT, report)
     for line in report.lines():
         log.info("%s", line)
 

@@ -162,7 +162,7 @@ class Checkpoint:
             raise SourceError(self.file, f"one {' or '.join(names)} expected, found {there}", scope)
         try:
             return self._reader.get_tensor(found[0])
-        except tf.errors.OpError as error:
+        except (tf.errors.OpError, IndexError) as error:
             raise SourceError(self.file, f"{found[0]} cannot be read: {error}", scope) from error
 
 

@@ -38,7 +38,7 @@ KNOWN_LAYERS = frozenset(
 )  # fmt: skip
 MODELS = frozenset(("Model", "Functional", "Sequential"))
 #: What a network answers does not depend on these, and old ones have forgotten parameters.
-_OF_TRAINING = ("_initializer", "_regularizer", "_constraint")
+_OF_TRAINING = ("_initializer", "_regularizer", "_constraint", "dropout")
 _BUILD_ERRORS = (
     ValueError, TypeError, KeyError, IndexError, AttributeError, MemoryError, tf.errors.OpError,
 )  # fmt: skip

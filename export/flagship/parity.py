@@ -11,7 +11,9 @@ import numpy as np
 
 #: The greatest difference accepted, absolute up to a size of 1 and relative above.
 TOLERANCE = 1e-4
+#: Of a model, in its folder.
 REPORT = "conversion.json"
+INT8_REPORT = "int8.json"
 
 
 class ParityError(RuntimeError):
@@ -90,12 +92,10 @@ def first_difference(found: Mapping, wanted: Mapping) -> str | None:
     return next((name for name in wanted if not _agree(found[name], wanted[name])), None)
 
 
-def write_report(folder: Path, reports: Sequence[Report]) -> None:
-    """Add reports to `conversion.json`; a model that was converted again replaces its own."""
-    file = folder / REPORT
-    known = json.loads(file.read_text("utf-8")) if file.exists() else {}
-    known |= {report.model: asdict(report) for report in reports}
-    file.write_text(json.dumps(known, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+def write_report(file: Path, report: Report) -> None:
+    """Keep a report as JSON."""
+    text = json.dumps(asdict(report), indent=2, ensure_ascii=False)
+    file.write_text(f"{text}\n", encoding="utf-8")
 
 
 def _compared(name: str, output: str, found: np.ndarray, wanted: np.ndarray) -> Difference:

@@ -28,8 +28,8 @@ CARD = """# {model}: flagship profile
 
 {holds}
 
-Files and differences from the source networks are in `conversion.json`, in the repository's folder.
-The weights belong to those who handed them out; nothing about them has been measured here.
+`conversion.json` in this folder names a network's files and how far it is from its source. The
+weights belong to those who handed them out; nothing about them has been measured here.
 """
 HOLDS = {
     "vgg_face": "VGG-Face, a VGG-16 cut at a layer of 4096; EMOTION is its own head's.",

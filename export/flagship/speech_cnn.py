@@ -33,10 +33,10 @@ def read(files: Files) -> Network:
     check_outputs(file, model, [(len(EMOTIONS),), (1,), (1,)])
     features = feature_layer(file, model, FEATURES, SPEECH_FEATURE)
     network = keras.Model(model.inputs, [features, *model.outputs])
-    ready = is_posterior(np.asarray(network(_trial(2)["MELS"][..., None])[1]))
+    ready = is_posterior(np.asarray(network([_trial(2)["MELS"][..., None]])[1]))
 
     def serve(mels: tf.Tensor) -> dict[str, tf.Tensor]:
-        features, emotion, age, male = network(mels[..., None], training=False)
+        features, emotion, age, male = network([mels[..., None]], training=False)
         return {
             "FEATURES": features,
             "EMOTION": posterior(emotion, ready),
@@ -46,10 +46,10 @@ def read(files: Files) -> Network:
 
     def source(tensors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         windows = tensors["MELS"][..., None]
-        emotion, age, male = map(np.asarray, model(windows, training=False))
+        emotion, age, male = map(np.asarray, model([windows], training=False))
         inner = model.get_layer(FEATURES)
         return {
-            "FEATURES": np.asarray(inner(windows, training=False)),
+            "FEATURES": np.asarray(inner([windows], training=False)),
             "EMOTION": emotion if ready else softmax(emotion),
             "AGE": AGE_DEVIATION * age + MEAN_AGE,
             "GENDER": np.concatenate([male, 1 - male], axis=1),
@@ -57,7 +57,7 @@ def read(files: Files) -> Network:
 
     def layers(mels: tf.Tensor) -> dict[str, tf.Tensor]:
         every = keras.Model(model.inputs, keras_files.steps(model))
-        return every(mels[..., None], training=False)
+        return every([mels[..., None]], training=False)
 
     return Network(
         [tf.TensorSpec((None, FRAMES, MELS), tf.float32, "MELS")],
