@@ -82,8 +82,11 @@ class Mtcnn:
         sizes = halvings(picture, WINDOW)
         scales = pyramid_scales(picture.shape[:2])
         near = [scale for scale in scales if answers_to(scale, like)]
-        faces = self._search(sizes, near) if near else []
-        return faces if near and len(faces) >= len(like) else self._search(sizes, scales)
+        if near:
+            faces = self._search(sizes, near)
+            if len(faces) >= len(like):
+                return faces
+        return self._search(sizes, scales)
 
     def _search(self, sizes: list[Picture], scales: list[float]) -> list[Face]:
         """Find the faces that the pyramid's levels of these scales propose."""
@@ -212,15 +215,17 @@ def suppress_overlaps(
         The indices of the kept boxes, the most probable one first.
     """
     order = np.argsort(-scores, kind="stable")
-    low, high = boxes[order, :2], boxes[order, 2:]
-    sides = np.minimum(high[:, None], high[None]) - np.maximum(low[:, None], low[None])
-    shared = sides.clip(0).prod(axis=2)
+    x1, y1, x2, y2 = boxes[order].T
+    widths = np.minimum(x2[:, None], x2) - np.maximum(x1[:, None], x1)
+    heights = np.minimum(y2[:, None], y2) - np.maximum(y1[:, None], y1)
+    shared = np.maximum(widths, 0) * np.maximum(heights, 0)
     areas = np.diagonal(shared)
-    smaller = np.minimum(areas[:, None], areas[None])
-    whole = smaller if of_smaller else areas[:, None] + areas[None] - shared
-    overlapping = shared > threshold * whole
+    whole = np.minimum(areas[:, None], areas) if of_smaller else areas[:, None] + areas - shared
+    compatible = shared <= threshold * whole
     alive = np.ones(len(order), bool)
+    kept = []
     for index in range(len(order)):
         if alive[index]:
-            alive[index + 1 :] &= ~overlapping[index, index + 1 :]
-    return order[alive]
+            kept.append(index)
+            alive &= compatible[index]
+    return order[kept]
