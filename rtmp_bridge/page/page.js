@@ -51,6 +51,7 @@ function setLink(live) {
 function takeChunk(chunk) {
   const { chunks } = streamOf(chunk.stream);
   chunks.push(chunk);
+  chunks.sort((one, other) => one.chunk - other.chunk); // a drop may overtake a result
   if (chunks.length > HISTORY) chunks.shift();
   if (chunk.stream === chosen) drawSoon();
 }
@@ -160,6 +161,7 @@ function drawStream() {
   const last = chunks.at(-1);
   const result = chunks.findLast((chunk) => chunk.kind === "result");
   byId("stream").dataset.chunk = last?.chunk ?? "";
+  byId("stream").dataset.result = result?.chunk ?? "";
   drawNow(last, result);
   for (const panel of panels) {
     drawPanel(panel, result);
@@ -169,8 +171,8 @@ function drawStream() {
 }
 
 function drawNow(last, result) {
-  setText(byId("stream-time"), last ? `${last.stream_time.toFixed(1)} s` : "–");
-  setText(byId("latency"), last ? milliseconds(last.latency) : "–");
+  setText(byId("stream-time"), result ? `${result.stream_time.toFixed(1)} s` : "–");
+  setText(byId("latency"), result ? milliseconds(result.latency) : "–");
   drawReading(result?.result);
   notify(byId("notice"), sentencesOf(last));
   if (result?.modalities.video) showPicture(result.chunk);

@@ -9,8 +9,9 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
-import httpx
+import psutil
 import yaml
 
 from server.process import dying_with_parent
@@ -48,7 +49,7 @@ class BridgeProcess:
         command += ["--page", f"127.0.0.1:{self.port}", "--jsonl", str(self._json_lines)]
         command += ["--timeout", str(PATIENCE), "--log-level", "error", *self.options]
         self._process = subprocess.Popen(dying_with_parent(command), cwd=ROOT)
-        self._wait_until_answering()
+        self._wait_until_listening()
 
     def stop(self) -> None:
         self._process.terminate()
@@ -56,29 +57,39 @@ class BridgeProcess:
 
     def lines(self, stream: str) -> dict[int, dict[str, Any]]:
         """Return what has been written about a stream, by chunk."""
-        records = map(json.loads, self._json_lines.read_text(encoding="utf-8").splitlines())
+        whole, _, _ = self._json_lines.read_bytes().rpartition(b"\n")
+        records = map(json.loads, whole.splitlines())
         return {record["chunk"]: record for record in records if record["stream"] == stream}
 
-    def counts(self, stream: str) -> dict[str, int]:
-        """Return how many lines of each kind have been written about a stream."""
-        kinds = [record["kind"] for record in self.lines(stream).values()]
-        return {kind: kinds.count(kind) for kind in ("result", "error", "drop")}
+    def line(self, stream: str, chunk: int) -> dict[str, Any]:
+        """Return what is written about a chunk; the page may know of it before the disk."""
+        deadline = time.monotonic() + PATIENCE
+        while chunk not in (lines := self.lines(stream)):
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"{stream}: chunk {chunk} is not written")
+            time.sleep(0.05)
+        return lines[chunk]
 
     @property
     def _json_lines(self) -> Path:
         return self.folder / "out.jsonl"
 
-    def _wait_until_answering(self) -> None:
+    def _wait_until_listening(self) -> None:
+        """Wait for the page's port and the streams'; to connect to these would be to publish."""
+        addresses = [stream["listen"] for stream in self.streams if "listen" in stream]
+        expected = {self.port, *(urlsplit(address).port for address in addresses)}
         deadline = time.monotonic() + PATIENCE
-        while time.monotonic() < deadline:
+        while not expected <= listened_ports():
             assert self._process.poll() is None, "the bridge has ended"
-            try:
-                httpx.get(f"{self.address}/health")
-            except httpx.TransportError:
-                time.sleep(0.05)
-            else:
-                return
-        raise TimeoutError("the page does not answer")
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"expected ports {expected} to listen within {PATIENCE:g} s")
+            time.sleep(0.05)
+
+
+def listened_ports() -> set[int]:
+    """Return the ports on which this machine listens."""
+    sockets = psutil.net_connections("tcp")
+    return {one.laddr.port for one in sockets if one.status == psutil.CONN_LISTEN}
 
 
 def listening(name: str) -> dict[str, str]:

@@ -7,11 +7,12 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.rtmp_bridge.conftest import PATIENCE
 from tests.rtmp_bridge.page import media
 from tests.rtmp_bridge.page.bridge_process import BridgeProcess, listening
 
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
+#: Seconds: five streams at once keep a small machine busy.
+PAGE_PATIENCE = 180
 DESKTOP = {"width": 1200, "height": 860}
 
 
@@ -58,7 +59,7 @@ def open_page(browser) -> Iterator[Callable]:
 
     def open_page(address: str, **visitor):
         visitors.append(browser.new_context(**{"viewport": DESKTOP} | visitor))
-        visitors[-1].set_default_timeout(PATIENCE * 1000)
+        visitors[-1].set_default_timeout(PAGE_PATIENCE * 1000)
         page = visitors[-1].new_page()
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.goto(address)

@@ -25,11 +25,13 @@ READ = """() => {
   return {
     ...texts,
     chunk: Number(document.getElementById("stream").dataset.chunk),
+    result: Number(document.getElementById("stream").dataset.result),
     notice: lines(document, "#notice p"),
     panels: Object.fromEntries(panels.map((one) => [one.title, one])),
   };
 }"""
 IS_AT = "(chunk) => Number(document.getElementById('stream').dataset.chunk || -1) >= chunk"
+SHOWS = "(chunk) => Number(document.getElementById('stream').dataset.result || -1) >= chunk"
 IS_IN = "(state) => document.getElementById('state').textContent === state"
 LINES = """() => [...document.querySelectorAll("#panels [data-modality='fused'] .line")]
   .map((line) => line.getAttribute("d"))"""
@@ -38,6 +40,12 @@ LINES = """() => [...document.querySelectorAll("#panels [data-modality='fused'] 
 def shown(page, chunk: int = 0) -> dict[str, Any]:
     """Return what is shown once a chunk, or a later one, is."""
     page.wait_for_function(IS_AT, arg=chunk)
+    return page.evaluate(READ)
+
+
+def result_shown(page, chunk: int = 0) -> dict[str, Any]:
+    """Return what is shown once the result of a chunk, or of a later one, is."""
+    page.wait_for_function(SHOWS, arg=chunk)
     return page.evaluate(READ)
 
 

@@ -12,7 +12,7 @@ from clients.contract import EMOTION_CODES
 from rtmp_bridge.pictures import SIDE, square_around
 from tests.rtmp_bridge.page import media
 from tests.rtmp_bridge.page.bridge_process import BridgeProcess, listening
-from tests.rtmp_bridge.page.shown import fused_lines, shown, shown_in
+from tests.rtmp_bridge.page.shown import fused_lines, result_shown, shown, shown_in
 
 REFRESHED = "(count) => document.getElementById('streamed').textContent === String(count)"
 
@@ -59,8 +59,9 @@ def assert_shows(reading, line):
     assert reading["panels"]["fused"]["values"] == texts_of(line["result"])
     for modality, report in line["modalities"].items():
         assert_panel_shows(reading["panels"][modality], report, line["weights"][modality])
-    video = line["modalities"]["video"]
-    assert reading["notice"] == [video["message"], video["message_ko"]]
+    if reading["chunk"] == reading["result"]:
+        video = line["modalities"]["video"]
+        assert reading["notice"] == [video["message"], video["message_ko"]]
 
 
 def assert_panel_shows(panel, report, weight):
@@ -74,31 +75,28 @@ def assert_panel_shows(panel, report, weight):
     assert panel["notice"] == (problem if report["error_code"] else ["", ""])
 
 
-def result_shown(page, bridge, name, chunk=3):
-    """Return what is shown at a chunk, or a later one, that has a result; and its JSON line."""
-    reading = shown(page, chunk)
-    line = bridge.lines(name)[reading["chunk"]]
-    if line["kind"] == "result":
-        return reading, line
-    return result_shown(page, bridge, name, reading["chunk"] + 1)
+def assert_shows_results(page, bridge, name, chunk=3):
+    """Compare what is shown with the JSON line of its result; return that."""
+    reading = result_shown(page, chunk)
+    line = bridge.line(name, reading["result"])
+    assert_shows(reading, line)
+    return line
 
 
 def test_a_running_stream_is_shown_with_the_values_of_its_json_lines(open_stream, bridge):
     page = open_stream("door")
     shown_in(page, "streaming")
-    assert_shows(*result_shown(page, bridge, "door"))
+    assert_shows_results(page, bridge, "door")
 
 
 def test_the_charts_move_to_the_left_as_seconds_pass(open_stream, bridge):
     page = open_stream("door")
-    before, _ = result_shown(page, bridge, "door")
-    lines_before = fused_lines(page)
-    after, _ = result_shown(page, bridge, "door", before["chunk"] + 3)
-    for old, new in zip(lines_before, fused_lines(page), strict=True):
-        (x, y), (newest, _) = old[-1], new[-1]
-        assert x == newest == 60.0
-        assert any(height == y and position <= 57.0 for position, height in new)
-    assert after["chunk"] > before["chunk"]
+    first = result_shown(page, 3)["result"]
+    before = fused_lines(page)
+    result_shown(page, first + 3)
+    for old, new in zip(before, fused_lines(page), strict=True):
+        x, y = old[-1]
+        assert any(height == y and position <= x - 3 for position, height in new)
 
 
 def test_a_line_ends_at_the_value_beside_it(ended, open_stream):
@@ -166,7 +164,7 @@ def test_several_streams_are_listed_and_can_be_looked_at_in_turn(open_stream, br
         page.wait_for_function(
             "(name) => document.getElementById('name').textContent === name", arg=name
         )
-        assert_shows(*result_shown(page, bridge, name))
+        assert_shows_results(page, bridge, name)
     states = [button.split(": ") for button in page.locator("#streams button").all_inner_texts()]
     assert dict(states)["door"] == "streaming" and dict(states)["replay"] == "ended"
     assert page.locator("#streams [aria-pressed=true]").inner_text() == "door: streaming"
@@ -178,9 +176,8 @@ def test_a_sentence_that_is_sent_counts_in_the_next_seconds(open_stream, bridge,
     page.get_by_label("Say something in this stream").fill(sentence)
     page.get_by_role("button", name="Send").click()
     page.locator("#panels [data-modality=text] .said", has_text=sentence).wait_for()
-    reading, line = result_shown(page, bridge, "door")
+    line = assert_shows_results(page, bridge, "door")
     assert line["text"] == sentence and line["weights"]["text"] > 0
-    assert_shows(reading, line)
     assert page.locator("#say-status").inner_text().startswith("said at ")
 
 
@@ -200,11 +197,11 @@ def test_a_publisher_that_leaves_and_comes_back_is_shown(open_page, triton, tmp_
         shown_in(page, "connecting")
         with media.publishing(door["listen"]):
             shown_in(page, "streaming")
-            before = shown(page, 1)
+            before = result_shown(page, 1)["result"]
         shown_in(page, "connecting")
         with media.publishing(door["listen"]):
             shown_in(page, "streaming")
-            assert_shows(*result_shown(page, bridge, "door", before["chunk"] + 1))
+            assert_shows_results(page, bridge, "door", before + 1)
         page.locator("#reconnects", has_text="1").wait_for()
 
 
@@ -213,14 +210,14 @@ def test_a_bridge_that_is_started_again_is_followed_again(open_page, triton, tmp
     with BridgeProcess(tmp_path, triton.grpc_url, [door]) as bridge:
         page = open_page(bridge.address)
         with media.publishing(door["listen"]):
-            shown(page, 3)
+            result_shown(page, 1)
         bridge.stop()
         page.get_by_text("the bridge does not answer, trying again").wait_for()
         bridge.streams.append({"name": "replay", "address": str(media.CLIP)})
         bridge.start()
         page.locator("#link", has_text="live").wait_for()
         page.get_by_role("button", name="replay: ").click()
-        assert_shows(*result_shown(page, bridge, "replay", 6))
+        assert_shows_results(page, bridge, "replay", 6)
         page.get_by_role("button", name="door: ").click()
         with media.publishing(door["listen"]):
             shown_in(page, "streaming")
