@@ -214,8 +214,9 @@ def _published(file: Path, state: State) -> Embed:
     """Load facenet-pytorch's own network: scaled faces [B,160,160,3] to the bottleneck [B,512]."""
     import torch
 
-    network = _published_class()(classify=True)
-    network.logits = torch.nn.Identity()
+    network = _published_class()()
+    # It gives what comes before its classifier only when it is told to classify.
+    network.classify, network.logits = True, torch.nn.Identity()
     own = {key: torch.from_numpy(state[key]) for key in network.state_dict() if key in state}
     try:
         network.load_state_dict(own)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import keras
 import numpy as np
 import onnx
 import onnxruntime
@@ -20,6 +21,8 @@ Tensors = Mapping[str, np.ndarray]
 #: What the onnxruntime of Triton 24.10 reads, as in `export.onnx_file`.
 OPSET = 17
 IR_VERSION = 10
+#: Numbers in a matrix that is not worth a copy.
+LARGE = 1 << 20
 
 log = logging.getLogger(__name__)
 
@@ -39,6 +42,7 @@ class Network:
             order, to find the one that differs.
         trials: Inputs of different sizes to compare with.
         files: The files that it was read from.
+        weights: The variables of its Keras models, large ones among them.
         notes: Decisions that were taken while reading, for the report.
     """
 
@@ -48,6 +52,7 @@ class Network:
     layers: Callable[..., dict[str, tf.Tensor]]
     trials: Sequence[Tensors]
     files: Sequence[Path]
+    weights: Sequence[keras.Variable] = ()
     notes: Sequence[str] = ()
 
 
@@ -62,7 +67,7 @@ def convert(name: str, network: Network, path: Path) -> Report:
     Raises:
         ParityError: The ONNX file answers differently; the message names the layer.
     """
-    data = to_onnx(network.serve, network.inputs)
+    data = to_onnx(network.serve, network.inputs, network.weights)
     session = open_session(data)
     differences = []
     for trial in network.trials:
@@ -77,17 +82,37 @@ def convert(name: str, network: Network, path: Path) -> Report:
     return Report(name, [file.name for file in network.files], list(network.notes), differences)
 
 
-def to_onnx(function: Callable[..., dict], inputs: Sequence[tf.TensorSpec]) -> bytes:
-    """Convert a TensorFlow function; ONNX has the names of `inputs` and of its outputs."""
-    traced = tf.function(function, input_signature=list(inputs), autograph=False)
-    # tf2onnx copies weights at every step of its optimisation unless they are kept beside.
-    model, weights = tf2onnx.convert.from_function(
-        traced, input_signature=list(inputs), opset=OPSET, large_model=True
-    )
-    _take_in(model.graph, weights.name_to_tensor_data)
+def to_onnx(
+    function: Callable[..., dict], inputs: Sequence[tf.TensorSpec], weights: Sequence = ()
+) -> bytes:
+    """Convert a TensorFlow function.
+
+    Args:
+        function: Takes `inputs`, gives tensors by name.
+        inputs: Their names become those of the ONNX inputs.
+        weights: Keras variables that the function may use.
+
+    Returns:
+        An ONNX file; it fits in 2 GB, or there is none.
+    """
+    # tf2onnx copies constants many times. Large matrices are inputs to it, and come back after.
+    large = [one for one in weights if len(one.shape) == 2 and np.prod(one.shape) >= LARGE]
+    given = [tf.TensorSpec(one.shape, one.dtype, f"weight_{i}") for i, one in enumerate(large)]
+    specs = [*inputs, *given]
+
+    def with_weights(*tensors: tf.Tensor) -> dict[str, tf.Tensor]:
+        with keras.StatelessScope(list(zip(large, tensors[len(inputs) :], strict=True))):
+            return function(*tensors[: len(inputs)])
+
+    traced = tf.function(with_weights, input_signature=specs, autograph=False)
+    model, _ = tf2onnx.convert.from_function(traced, input_signature=specs, opset=OPSET)
     # TensorFlow makes lower case of the names, and keeps the order.
-    names = {found.name: spec.name for found, spec in zip(model.graph.input, inputs, strict=True)}
+    names = {found.name: spec.name for found, spec in zip(model.graph.input, specs, strict=True)}
     _rename_inputs(model.graph, names)
+    del model.graph.input[len(inputs) :]
+    for spec, variable in zip(given, large, strict=True):
+        matrix = np.asarray(variable)
+        model.graph.initializer.append(onnx.numpy_helper.from_array(matrix, spec.name))
     model.ir_version = min(model.ir_version, IR_VERSION)
     onnx.checker.check_model(model)
     return model.SerializeToString()
@@ -107,22 +132,9 @@ def run(session: onnxruntime.InferenceSession, tensors: Tensors) -> dict[str, np
 def _culprit(network: Network, trial: Tensors) -> str:
     """Say which layer is the first to differ, the source network run by TensorFlow."""
     wanted = network.layers(*(tf.constant(trial[spec.name]) for spec in network.inputs))
-    found = run(open_session(to_onnx(network.layers, network.inputs)), trial)
+    found = run(open_session(to_onnx(network.layers, network.inputs, network.weights)), trial)
     layer = first_difference(found, {name: value.numpy() for name, value in wanted.items()})
     return f"the first layer that differs is {layer}" if layer else "every layer agrees"
-
-
-def _take_in(graph: onnx.GraphProto, weights: Mapping[str, bytes]) -> None:
-    """Put weights that are kept beside a model into it, at any depth."""
-    for tensor in graph.initializer:
-        if tensor.data_location == onnx.TensorProto.EXTERNAL:
-            place = next(entry.value for entry in tensor.external_data if entry.key == "location")
-            tensor.raw_data = weights[place]
-            tensor.ClearField("external_data")
-            tensor.ClearField("data_location")
-    for node in graph.node:
-        for attribute in node.attribute:
-            _take_in(attribute.g, weights)
 
 
 def _rename_inputs(graph: onnx.GraphProto, names: Mapping[str, str]) -> None:

@@ -154,19 +154,19 @@ def read(files: Files) -> Network:
         layers,
         trials,
         found,
+        [*emotion.weights, *age.weights, *gender.weights],
         ["the networks weigh nothing: WEIGHTS are equal among the modalities that are present"],
     )
 
 
 def fixed(clip: Clip) -> Fixed:
     """Bring a clip's rows to the networks' sizes: the first ones, zeros where there are fewer."""
-    emotion = tf.where(clip.video_count > 0, clip.video_emotion, tf.zeros_like(clip.video_emotion))
     return Fixed(
         _first(clip.text_features, clip.text_count, 1)[None],
         _first(clip.video_features, clip.video_count, FACES)[None],
         _first(clip.speech_features, clip.speech_count, WINDOWS)[None],
         _mean(clip.text_emotion, clip.text_count)[None],
-        emotion[None],
+        _mean(clip.video_emotion[None], clip.video_count)[None],
         _mean(clip.speech_emotion, clip.speech_count)[None],
         _mean(clip.video_age, clip.video_count)[None],
         _mean(clip.speech_age, clip.speech_count)[None],
@@ -228,21 +228,17 @@ def trial(
     return tensors
 
 
-def _present(rows: tf.Tensor, count: tf.Tensor) -> tf.Tensor:
-    return (tf.range(tf.shape(rows)[0]) < count[0])[:, None]
-
-
 def _first(rows: tf.Tensor, count: tf.Tensor, size: int) -> tf.Tensor:
-    kept = tf.where(_present(rows, count), rows, tf.zeros_like(rows))[:size]
+    kept = rows[: tf.minimum(count[0], size)]
     padded = tf.pad(kept, [[0, size - tf.shape(kept)[0]], [0, 0]])
     return tf.ensure_shape(padded, (size, rows.shape[1]))
 
 
 def _mean(rows: tf.Tensor, count: tf.Tensor) -> tf.Tensor:
-    present = _present(rows, count)
-    total = tf.reduce_sum(tf.where(present, rows, tf.zeros_like(rows)), axis=0)
-    number = tf.reduce_sum(tf.cast(present, tf.float32))
-    return total / tf.maximum(number, 1.0)
+    # A slice rather than a mask: a product with 0 does not take away what is not a number.
+    kept = rows[: count[0]]
+    number = tf.cast(tf.shape(kept)[0], tf.float32)
+    return tf.reduce_sum(kept, axis=0) / tf.maximum(number, 1.0)
 
 
 def _equal_shares(clip: Clip) -> tf.Tensor:

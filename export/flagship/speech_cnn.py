@@ -66,6 +66,7 @@ def read(files: Files) -> Network:
         layers,
         [_trial(3), _trial(14), _trial(1)],
         [file],
+        model.weights,
     )
 
 

@@ -104,6 +104,7 @@ def read(files: Files) -> Network:
         layers,
         trials,
         [file, files.find("word2vec")],
+        model.weights,
         [f"{len(vectors.words)} morphemes"],
     )
 

@@ -252,6 +252,7 @@ def _network(
         layers,
         [crops(2, 0), crops(1, 1)],
         [file],
+        model.weights,
         [f"FEATURES are layer {cut}", f"EMOTION: {head}"],
     )
 

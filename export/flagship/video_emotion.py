@@ -58,6 +58,7 @@ def read(files: Files) -> Network:
         layers,
         [_trial(6, 4), _trial(64, 64), _trial(1, 1), _trial(1, 0)],
         [file],
+        model.weights,
         [f"gates: {_gate_name(file)}"],
     )
 

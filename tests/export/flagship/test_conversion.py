@@ -182,14 +182,14 @@ def test_the_layer_that_differs_stops_the_build_and_is_named(tmp_path, monkeypat
     network = video_emotion.read(Files(tmp_path))
     exact = conversion.to_onnx
 
-    def wrong_in_the_second_dense_layer(function, inputs) -> bytes:
-        model = onnx.load_from_string(exact(function, inputs))
+    def wrong_in_the_second_layer(*given) -> bytes:
+        model = onnx.load_from_string(exact(*given))
         bias = next(one for one in model.graph.initializer if list(one.dims) == [512])
         changed = onnx.numpy_helper.to_array(bias) + 1
         bias.CopyFrom(onnx.numpy_helper.from_array(changed, bias.name))
         return model.SerializeToString()
 
-    monkeypatch.setattr(conversion, "to_onnx", wrong_in_the_second_dense_layer)
+    monkeypatch.setattr(conversion, "to_onnx", wrong_in_the_second_layer)
     with pytest.raises(ParityError, match=r"EMOTION differs .* that differs is dense_1"):
         convert("video_emotion", network, tmp_path / "model.onnx")
     assert not (tmp_path / "model.onnx").exists()
