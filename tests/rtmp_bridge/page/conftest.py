@@ -35,14 +35,20 @@ def camera_and_microphone(ffmpeg, tmp_path_factory) -> list[str]:
 
 
 @pytest.fixture(scope="package")
-def browser(camera_and_microphone) -> Iterator:
+def chromium() -> str:
+    """Return where Chromium is."""
+    path = next(filter(None, map(shutil.which, CHROMIUM)), None)
+    if path is None:
+        pytest.skip("no Chromium on PATH: Debian's package chromium has it")
+    return path
+
+
+@pytest.fixture(scope="package")
+def browser(chromium, camera_and_microphone) -> Iterator:
     """A headless Chromium of the system, which can also reach the page as bridge.example."""
     playwright = pytest.importorskip(
         "playwright.sync_api", reason="no playwright: requirements/dev.txt has it"
     )
-    chromium = next(filter(None, map(shutil.which, CHROMIUM)), None)
-    if chromium is None:
-        pytest.skip("no Chromium on PATH: Debian's package chromium has it")
     names = "--host-resolver-rules=MAP bridge.example 127.0.0.1"
     with playwright.sync_playwright() as driver:
         browser = driver.chromium.launch(

@@ -151,8 +151,12 @@ def test_a_bridge_that_is_away_is_told_in_both_languages(open_page, tmp_path, se
     assert form.problem() == ["The bridge does not answer.", "브리지가 응답하지 않습니다."]
 
 
-def test_a_camera_that_is_not_allowed_is_told_in_both_languages(form):
-    form.page.context.grant_permissions([])  # what is not listed is denied
-    form.page.get_by_role("button", name="Record camera and microphone").click()
-    english, korean = form.problem()
+def test_a_camera_that_is_not_allowed_is_told_in_both_languages(browser, chromium, bridge):
+    denying = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream=deny"]
+    with browser.browser_type.launch(executable_path=chromium, args=denying) as denied:
+        form = TryIt(denied.new_page())
+        form.page.goto(bridge.address)
+        form.page.locator("#link", has_text="live").wait_for()
+        form.page.get_by_role("button", name="Record camera and microphone").click()
+        english, korean = form.problem()
     assert "does not allow" in english and "허용되지 않았습니다" in korean
