@@ -31,7 +31,7 @@ export function drawChart(chart, modality, chunks) {
     line.classList.toggle("leading", line.dataset.code === top);
   }
   const missed = points.filter((point) => point.missed);
-  chart.querySelector(".missed").setAttribute("d", missed.map(({ x }) => `M${x} 0V1`).join(""));
+  chart.querySelector(".missed").setAttribute("d", missed.map(({ x }) => `M${x} .94V1`).join(""));
   chart.setAttribute("aria-label", description(modality, points));
 }
 
