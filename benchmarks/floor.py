@@ -56,7 +56,8 @@ class Cost:
     Attributes:
         result: The flat dictionary.
         cpu_seconds: Of all threads.
-        stage_seconds: Wall time by model; together more than the clip's when side by side.
+        stage_seconds: Processor seconds by model; empty when modalities are side by side, because
+            threads cannot be told apart then.
     """
 
     result: dict[str, float]
@@ -134,9 +135,10 @@ class Pipeline:
 
     @contextmanager
     def _timed(self, stage: str) -> Iterator[None]:
-        begin = time.perf_counter()
+        begin = time.process_time()
         yield
-        self._stages[stage] += time.perf_counter() - begin
+        if not self._side_by_side:
+            self._stages[stage] += time.process_time() - begin
 
 
 class Floor:

@@ -8,7 +8,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -22,7 +22,7 @@ from benchmarks.growth import watch_growth
 from benchmarks.media import ROOT, clip_of, demo_sentence
 from benchmarks.pairs import Turn, latencies, rates
 from benchmarks.perf import INPUTS
-from benchmarks.server_state import read_holdings
+from benchmarks.server_state import processor_seconds, read_holdings
 from benchmarks.sweeps import Load, measure
 from clients import Media, Recogniser
 from server import RunningServer
@@ -130,7 +130,13 @@ def measure_pairs(bench: Bench) -> dict:
             },
             max(1, plan.rounds - 1),
         )
-        cpu = [alone.recognise(*clip).cpu_seconds for _ in range(plan.rounds)]
+        processor = {
+            "served": _processor_seconds([bench.server.process.pid], served, plan.turns),
+            "floor": statistics.median(
+                alone.recognise(*clip).cpu_seconds for _ in range(plan.turns)
+            ),
+            "peer": _processor_seconds(peer.pids, partial(peer.recognise, *clip), 1),
+        }
     return {
         "clip_seconds": plan.clip_seconds,
         "latency_s": seconds.values,
@@ -142,7 +148,7 @@ def measure_pairs(bench: Bench) -> dict:
             "throughput_to_peer": clips.ratios("served", "peer"),
         },
         "floor_settings": {"latency": str(quickest), "throughput": str(busiest)},
-        "floor_cpu_s": statistics.median(cpu),
+        "processor_s": processor,
     }
 
 
@@ -187,7 +193,7 @@ def measure_lengths(bench: Bench) -> list[dict]:
 
 
 def measure_stages(bench: Bench) -> dict:
-    """Measure what each model takes of a clip on one core, and count its operations."""
+    """Measure the processor time of each model for a clip, and count its operations."""
     film, sentence = clip_of(bench.plan.clip_seconds), demo_sentence()
     pipeline = Pipeline(Setting(1, side_by_side=False, intra_op=1))
     pipeline.recognise(sentence, film)
@@ -208,7 +214,7 @@ def measure_stages(bench: Bench) -> dict:
     return {
         "stages": stages,
         "decoding_seconds": statistics.median(_decoding_seconds(film) for _ in range(3)),
-        "peak_operations_a_second": {"one": measure_peak(1), "all": measure_peak(cores)},
+        "peak_operations_a_second": {"one": measure_peak(1), "all": cores * measure_peak(cores)},
         "cores": cores,
     }
 
@@ -245,15 +251,23 @@ PARTS: dict[str, Callable[[Bench], object]] = {
 }
 
 
+def _processor_seconds(pids: Sequence[int], ask: Callable[[], object], clips: int) -> float:
+    """Measure what processes, and the client in this one, use of the processor for a clip."""
+    begin = processor_seconds(pids) + time.process_time()
+    for _ in range(clips):
+        ask()
+    return (processor_seconds(pids) + time.process_time() - begin) / clips
+
+
 def _decoding_seconds(film: Path) -> float:
-    """Measure what decoding every picture of a film takes on one thread."""
-    begin = time.perf_counter()
+    """Measure the processor seconds of decoding every picture of a film."""
+    begin = time.process_time()
     with av.open(str(film)) as container:
         stream = container.streams.video[0]
         stream.codec_context.thread_count = 1
         for _ in container.decode(stream):
             pass
-    return time.perf_counter() - begin
+    return time.process_time() - begin
 
 
 def _seconds(ask: Callable[[], object]) -> float:

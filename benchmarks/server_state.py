@@ -96,6 +96,13 @@ def read_holdings(server: RunningServer) -> Holdings:
     )
 
 
+def processor_seconds(pids: Iterable[int]) -> float:
+    """Add up what processes and their descendants have used since they started."""
+    roots = [psutil.Process(pid) for pid in pids]
+    family = [*roots, *(child for root in roots for child in root.children(recursive=True))]
+    return sum(times.user + times.system for times in (one.cpu_times() for one in family))
+
+
 def _name(process: psutil.Process) -> str:
     """Name a stub by its model, any other process by its program."""
     command = process.cmdline()

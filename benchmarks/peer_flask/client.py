@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,13 +13,15 @@ import requests
 
 @dataclass(frozen=True)
 class Peer:
-    """Where each module listens.
+    """Where each module listens, and what it runs in.
 
     Attributes:
         urls: By the module's name.
+        pids: The modules' processes.
     """
 
     urls: Mapping[str, str]
+    pids: Sequence[int]
 
     def recognise(self, sentence: str, film: Path) -> dict[str, float]:
         """Recognise a film with its sound and a sentence.

@@ -32,7 +32,8 @@ def running_peer() -> Iterator[Peer]:
     try:
         for module, port in ports.items():
             _wait_for(module, port)
-        yield Peer({module: f"http://127.0.0.1:{port}/" for module, port in ports.items()})
+        urls = {module: f"http://127.0.0.1:{port}/" for module, port in ports.items()}
+        yield Peer(urls, [process.pid for process in processes])
     finally:
         for process in processes:
             process.terminate()

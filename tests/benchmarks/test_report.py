@@ -33,7 +33,7 @@ PARTS = {
             "throughput_to_peer": [20.0, 20.0],
         },
         "floor_settings": {"latency": "one way", "throughput": "another"},
-        "floor_cpu_s": 0.8,
+        "processor_s": {"served": 0.9, "floor": 0.8, "peer": 15.0},
     },
     "stages": {
         "stages": {"face_crop": STAGE, "fusion": STAGE | {"seconds": 0.01}},
