@@ -11,8 +11,9 @@ gender        male or female
 split         any name, to select rows by
 corpus        any name, to select rows by; results are also given by corpus
 
-Training reads two more, `age_group` and `script`, which say nothing here. Files are relative to the manifest's folder. Any column may be missing and any cell empty, as long
-as each row brings text or a file.
+Training reads two more, `age_group` and `script`, which say nothing here. Files are relative to the
+manifest's folder. Any column may be missing and any cell empty, as long as each row brings text or
+a file.
 """
 
 from __future__ import annotations
