@@ -19,7 +19,16 @@ from export.flagship.errors import SourceError
 #: A morpheme is a vector of this length.
 WIDTH = 200
 
+
+def _bytes(text: str, encoding: str) -> bytes:
+    """Make bytes as pickles of protocol 2, which gensim 3 wrote, hold them."""
+    if encoding != "latin1":
+        raise pickle.UnpicklingError(f"it would encode by {encoding}")
+    return text.encode(encoding)
+
+
 _MADE = {
+    ("_codecs", "encode"): _bytes,
     ("numpy", "ndarray"): np.ndarray,
     ("numpy", "dtype"): np.dtype,
     ("numpy.core.multiarray", "_reconstruct"): _reconstruct,
