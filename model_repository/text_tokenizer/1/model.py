@@ -14,6 +14,10 @@ PADDING = Tokens(np.zeros(PAD_PIECES_TO, np.int32), np.zeros(PAD_GRAMS_TO, np.in
 class TritonPythonModel:
     """One sentence a request; requests are independent of each other."""
 
+    def initialize(self, args: dict[str, str]) -> None:
+        """Read a syllable, so that no request waits for what the tokenizer loads."""
+        encode("가")
+
     def execute(self, requests: list) -> list:
         """Answer every request: a bad one with a status and padding."""
         return [self._answer(request) for request in requests]
