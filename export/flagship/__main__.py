@@ -53,7 +53,7 @@ def main(arguments: list[str] | None = None) -> None:
         write_report(options.out / name / REPORT, report)
         for line in report.lines():
             log.info("%s", line)
-    if options.int8 and "vgg_face" in options.only:
+    if options.int8:
         _quantise(options.out, options.int8)
 
 
