@@ -211,7 +211,7 @@ def test_int8_says_what_it_changes(flagship, tmp_path):
 
 
 @pytest.mark.skipif(
-    not os.environ.get("FULL_SIZE"), reason="minutes and 6 GB: run with FULL_SIZE=1"
+    not os.environ.get("FULL_SIZE"), reason="a minute and 8 GB: run with FULL_SIZE=1"
 )
 def test_vgg_16_in_full_size(tmp_path):
     originals.write_vgg_face(tmp_path, divisor=1)
