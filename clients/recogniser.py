@@ -222,8 +222,8 @@ class Recogniser:
             return self._client.infer(inputs=call.tensors(), **arguments)
         common = self._connection.memory_arguments()
         with Region(call.inputs) as region:
-            self._client.register_system_shared_memory(**region.registration(), **common)
             try:
+                self._client.register_system_shared_memory(**region.registration(), **common)
                 return self._client.infer(inputs=region.tensors, **arguments)
             finally:
                 self._finished.add(region.name)
@@ -306,8 +306,8 @@ class AsyncRecogniser:
             return await self._client.infer(inputs=call.tensors(), **arguments)
         common = self._connection.memory_arguments()
         with Region(call.inputs) as region:
-            await self._client.register_system_shared_memory(**region.registration(), **common)
             try:
+                await self._client.register_system_shared_memory(**region.registration(), **common)
                 return await self._client.infer(inputs=region.tensors, **arguments)
             finally:
                 self._finished.add(region.name)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
+
 import numpy as np
 import pytest
 
@@ -9,14 +11,15 @@ from benchmarks.media import DEMO, demo_sentence
 from clients import Media, Recogniser
 from clients.contract import EMOTION_CODES
 
-flask = pytest.importorskip("flask", reason="requirements/bench.txt is not installed")
+pytest.importorskip("flask", reason="requirements/bench.txt is not installed")
 pytest.importorskip("torch", reason="requirements/export.txt is not installed")
-pytest.importorskip("facenet_pytorch.models", reason="requirements/mtcnn.txt is not installed")
+if find_spec("facenet_pytorch") is None:
+    pytest.skip("requirements/mtcnn.txt is not installed", allow_module_level=True)
 
-from benchmarks.facenet import batched_nms  # noqa: E402
-from benchmarks.peer_flask import running_peer  # noqa: E402
-from benchmarks.peer_flask.multimodal import inputs  # noqa: E402
-from benchmarks.peer_flask.preprocessing import seconds  # noqa: E402
+from benchmarks.facenet import batched_nms
+from benchmarks.peer_flask import running_peer
+from benchmarks.peer_flask.multimodal import inputs
+from benchmarks.peer_flask.preprocessing import seconds
 
 
 def emotion(result: dict[str, float]) -> str:
