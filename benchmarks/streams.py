@@ -70,7 +70,7 @@ class Trial:
         lost: The share without a result.
         reasons: Why, and how often.
         latency_p50, latency_p95: Seconds from a chunk's last frame to its result.
-        cores: Processor seconds a second, by part.
+        cores: Processor seconds a second, by part; what else the machine did is "others".
         cores_a_stream: Of server and bridge together.
     """
 
@@ -124,11 +124,11 @@ class Bench:
         wait_for(lambda: all_recognised(bridge), START_S, "every stream's first result")
         time.sleep(SETTLE_S)
         bridge.read_lines()
-        before = {part: processor_seconds(pids) for part, pids in parts.items()}
+        before = used(parts)
         time.sleep(self._setting.seconds)
-        after = {part: processor_seconds(pids) for part, pids in parts.items()}
         cores = {
-            part: round((after[part] - before[part]) / self._setting.seconds, 3) for part in parts
+            part: round((seconds - before[part]) / self._setting.seconds, 3)
+            for part, seconds in used(parts).items()
         }
         return trial_of(count, bridge.read_lines(), cores)
 
@@ -158,6 +158,14 @@ def trial_of(count: int, lines: list[dict[str, Any]], cores: dict[str, float]) -
 def all_recognised(bridge: RunningBridge) -> bool:
     """Say whether every stream has had a result."""
     return all(stream["account"]["results"] for stream in bridge.streams())
+
+
+def used(parts: dict[str, list[int]]) -> dict[str, float]:
+    """Return the processor seconds that each part has used, and all others."""
+    seconds = {part: processor_seconds(pids) for part, pids in parts.items()}
+    machine = psutil.cpu_times()
+    busy = machine.user + machine.nice + machine.system + machine.irq + machine.softirq
+    return seconds | {"others": busy - sum(seconds.values())}
 
 
 def processor_seconds(pids: list[int]) -> float:
