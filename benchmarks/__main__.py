@@ -10,7 +10,6 @@ import argparse
 import json
 import logging
 import os
-import platform
 import sys
 import time
 from importlib.metadata import version
@@ -19,6 +18,7 @@ from pathlib import Path
 import psutil
 
 from benchmarks.charts import draw_charts
+from benchmarks.live import cpu_model
 from benchmarks.measurements import PARTS, SAMPLE, Bench, Plan
 from benchmarks.media import OUT
 from benchmarks.report import write_report
@@ -88,17 +88,11 @@ def _earlier(path: Path) -> dict:
 
 def _machine() -> dict:
     return {
-        "cpu": _cpu_model(),
+        "cpu": cpu_model(),
         "cores": os.cpu_count(),
         "memory_gb": psutil.virtual_memory().total / 2**30,
         "versions": ", ".join(f"{name} {version(name)}" for name in PACKAGES),
     }
-
-
-def _cpu_model() -> str:
-    lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    models = (line.partition(": ")[2] for line in lines if line.startswith("model name"))
-    return next(models, platform.processor())
 
 
 if __name__ == "__main__":
