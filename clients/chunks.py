@@ -96,7 +96,8 @@ class Combination:
 
     def refused(self, refusal: InputRefusedError) -> None:
         """Take note of a chunk that the server could not use, e.g. a silent minute."""
-        self._refusals.append(refusal)
+        # Its traceback names this recording's frames, which name it: the media would stay.
+        self._refusals.append(refusal.with_traceback(None))
 
     def result(self) -> Recognition:
         """Return the answer for the whole recording.
@@ -105,7 +106,7 @@ class Combination:
             InputRefusedError: No chunk could be used.
         """
         if self._answer is None:
-            raise self._refusals[-1]
+            raise self._refusals.pop()
         for refusal in self._refusals:
             logger.warning("a part of the recording was left out: %s", refusal)
         return replace(self._answer, context=self._own if self._context else Context())

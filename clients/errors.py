@@ -6,6 +6,8 @@ from tritonclient.utils import InferenceServerException
 
 #: Triton's words for a restricted endpoint that is asked without its key.
 RESTRICTED = "protocol is restricted"
+#: Triton's words for a model that is not loaded now: a server that stops takes it out first.
+NOT_LOADED = "has no available versions"
 
 
 class RecogniserError(Exception):
@@ -78,7 +80,7 @@ def from_grpc(
     # Triton says UNAVAILABLE where the key of an endpoint is missing; waiting does not mend it.
     if status in ("UNAUTHENTICATED", "PERMISSION_DENIED") or RESTRICTED in sentence:
         return AccessDeniedError(f"{asked} denied access ({status}): {sentence}")
-    if status == "UNAVAILABLE":
+    if status == "UNAVAILABLE" or (status == "NOT_FOUND" and NOT_LOADED in sentence):
         times = "1 attempt" if attempts == 1 else f"{attempts} attempts"
         return ServerUnavailableError(f"{asked}: no answer after {times}: {sentence}")
     if status == "DEADLINE_EXCEEDED":

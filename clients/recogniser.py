@@ -17,7 +17,7 @@ from tritonclient.grpc.aio import InferenceServerClient as AsyncInferenceServerC
 from tritonclient.utils import InferenceServerException
 
 from clients.chunks import Combination, cut
-from clients.errors import InputRefusedError, RecogniserError, from_grpc
+from clients.errors import InputRefusedError, from_grpc
 from clients.media import Media, read
 from clients.protocol import (
     Call,
@@ -129,10 +129,13 @@ class Connection:
         """Return the seconds until the next attempt; raises the named error if there is none."""
         attempts.failures += 1
         failure = from_grpc(error, self.url, call.model, self.timeout, attempts.failures)
-        try:
-            return attempts.pause_after(failure)
-        except RecogniserError as final:
-            raise final from error
+        pause = attempts.pause_after(failure)
+        if pause is None:
+            try:
+                raise failure from error
+            finally:
+                del failure  # a frame that names what it raised keeps all that was sent
+        return pause
 
 
 class Recogniser:

@@ -57,16 +57,16 @@ class Attempts:
         """Return how long the next attempt may take."""
         return max(0.0, self._end - time.monotonic())
 
-    def pause_after(self, failure: RecogniserError) -> float:
+    def pause_after(self, failure: RecogniserError) -> float | None:
         """Return the seconds to wait before the next attempt.
 
-        Raises:
-            RecogniserError: The failure itself, when waiting cannot mend it, the attempts are
-                used up or the time would be over.
+        Returns:
+            None when there is none: waiting cannot mend the failure, the attempts are used up, or
+            the time would be over.
         """
         if not isinstance(failure, ServerUnavailableError):
-            raise failure
+            return None
         pause = self._backoff.pause(self.failures)
         if self.failures >= self._backoff.attempts or pause >= self.seconds_left():
-            raise failure
+            return None
         return pause

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
+import traceback
 from collections.abc import Callable, Iterator
 
 from rtmp_bridge.chunks import Chunk, ChunkAssembler
@@ -132,6 +133,9 @@ def run_in_thread(work: Callable[[], None], name: str) -> asyncio.Future[None]:
         try:
             work()
         except BaseException as caught:
+            # Its frames name the decoder and the newest pictures, which would stay until the
+            # garbage collector comes across them.
+            traceback.clear_frames(caught.__traceback__)
             error = caught
         if not loop.is_closed():
             loop.call_soon_threadsafe(finish, error)

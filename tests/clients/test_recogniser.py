@@ -1,8 +1,11 @@
 import asyncio
+import gc
 import shutil
 import socket
 import subprocess
 import threading
+import weakref
+from contextlib import suppress
 
 import grpc
 import numpy as np
@@ -12,6 +15,7 @@ from clients.contract import SPEECH_ROW
 from clients.errors import (
     AccessDeniedError,
     InputRefusedError,
+    RecogniserError,
     RequestTimeoutError,
     ServerFailedError,
     ServerUnavailableError,
@@ -131,6 +135,31 @@ def test_other_failures_have_names(recognise, fake, connection, code, error):
     fake.script = [refuse(code, "because")]
     with pytest.raises(error, match=f"{code.name}.*because"):
         recognise(connection, HELLO)
+
+
+@pytest.mark.parametrize("failure", [SILENT, refuse(grpc.StatusCode.INTERNAL, "because")])
+def test_a_failure_keeps_nothing_of_what_was_sent(fake, connection, failure):
+    async def fail(media):
+        async with AsyncRecogniser(connection) as recogniser:
+            with suppress(RecogniserError):
+                await recogniser.recognise(media)
+
+    fake.script = [failure]
+    media = Media(text="안녕")
+    sent = weakref.ref(media)
+    gc.disable()
+    try:
+        asyncio.run(fail(media))
+        del media
+        assert sent() is None
+    finally:
+        gc.enable()
+
+
+def test_a_model_that_is_not_loaded_now_is_asked_again(recognise, fake, connection):
+    leaving = "Request for unknown model: 'recognize' has no available versions"
+    fake.script = [refuse(grpc.StatusCode.NOT_FOUND, leaving)]
+    assert recognise(connection, HELLO).document == DOCUMENT
 
 
 def test_another_schema_is_not_taken_for_an_answer(recognise, fake, connection):
