@@ -51,13 +51,13 @@ class Plan:
     short_seconds: int = 2
     lengths: tuple[int, ...] = (2, 5, 10, 20, 40, 60)
     rounds: int = 3
-    turns: int = 5
-    requests: int = 5
+    turns: int = 4
+    requests: int = 4
     quick_requests: int = 50
     concurrencies: tuple[int, ...] = (1, 2, 4, 8)
-    shares: tuple[float, ...] = (0.4, 0.7, 0.95)
+    shares: tuple[float, ...] = (0.5, 0.9)
     growth_requests: int = 2000
-    streams: tuple[int, ...] = (1, 2, 4, 8)
+    streams: tuple[int, ...] = (1, 4, 8)
     stream_seconds: float = 8.0
 
 

@@ -173,7 +173,8 @@ def _sweeps(points: list[dict]) -> list[str]:
         "",
         "perf_analyzer; `recognize` on the clip above, the other models on a shorter one. Requests "
         "share runs where there are fewer runs than requests; of whole clips it is said of "
-        "`vgg_face`.",
+        "`vgg_face`. perf_analyzer leaves answers out that cross an end of its windows, so of few "
+        "requests it counts fewer answers a second than were given.",
         "",
         *table(head, rows),
     ]
