@@ -41,7 +41,8 @@ class Plan:
         requests: Answers of a window of perf_analyzer at the models that take whole clips.
         quick_requests: The same at models that take milliseconds.
         concurrencies: Clients of `recognize`; other models are asked by the first and the third.
-        shares: Poisson rates of `recognize`, as parts of the most it answered.
+        shares: Poisson rates of `recognize`, as parts of the most it answered; other models are
+            asked at the last.
         growth_requests: How many requests shall leave no trace.
         streams: Numbers of live streams.
         stream_seconds: For how long each number is counted.
@@ -55,7 +56,7 @@ class Plan:
     requests: int = 4
     quick_requests: int = 50
     concurrencies: tuple[int, ...] = (1, 2, 4, 8)
-    shares: tuple[float, ...] = (0.5, 0.9)
+    shares: tuple[float, ...] = (0.5, 0.8)
     growth_requests: int = 2000
     streams: tuple[int, ...] = (1, 4, 8)
     stream_seconds: float = 8.0
@@ -175,10 +176,9 @@ def _sweep(bench: Bench, model: str) -> list[dict]:
     requests = plan.requests if model in WHOLE_CLIP else plan.quick_requests
     loads = [Load(concurrency=clients) for clients in plan.concurrencies[::2]]
     closed = [measure(bench.server, model, load, film, requests) for load in loads]
-    half = Load(rate=max(point.throughput for point in closed) / 2)
-    return [
-        asdict(point) for point in [*closed, measure(bench.server, model, half, film, requests)]
-    ]
+    most = max(point.throughput for point in closed)
+    chance = measure(bench.server, model, Load(rate=plan.shares[-1] * most), film, requests)
+    return [asdict(point) for point in [*closed, chance]]
 
 
 def measure_lengths(bench: Bench) -> list[dict]:

@@ -37,7 +37,7 @@ def test_this_projects_repositories_have_no_problem():
         ("model_repository/vgg_face/config.pbtxt", "[ 224, 224, 3 ]", "[ 112, 112, 3 ]", "112"),
         ("model_repository/fusion/config.pbtxt", '"WEIGHTS"', '"SHARES"', "SHARES"),
         ("model_repository/speech_cnn/configs/gpu.pbtxt", "TYPE_FP32", "TYPE_FP16", "gpu.pbtxt"),
-        ("model_repository/face_crop/config.pbtxt", "count: 2, ", "", "no count"),
+        ("model_repository/face_crop/config.pbtxt", "count: 3, ", "", "no count"),
         ("ensemble/text/config.pbtxt", '"text_tokenizer"', '"tokeniser"', "tokeniser is in none"),
         ("ensemble/text/config.pbtxt", 'key: "IDS"', 'key: "TOKENS"', "has no output TOKENS"),
         ("ensemble/video/config.pbtxt", "TYPE_UINT8", "TYPE_FP32", "TYPE_FP32 is not TYPE_UINT8"),
