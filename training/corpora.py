@@ -30,7 +30,7 @@ from training.manifest import (
     row_of,
     write_manifest,
 )
-from training.splits import sentence_name, split_of, splits_by_rank
+from training.splits import sentence_name, split_of, splits_in_order
 
 log = logging.getLogger(__name__)
 
@@ -153,7 +153,7 @@ def _speaker_splits(rows: list[dict[str, str]]) -> dict[str, str]:
         for speaker, (corpus, gender, _) in kinds.items()
         if speaker not in always
     }
-    return splits_by_rank(ranked) | dict.fromkeys(always, "train")
+    return splits_in_order(ranked, test=8, dev=5) | dict.fromkeys(always, "train")
 
 
 def utterances(path: Path, folder: Path) -> Iterator[Row]:
@@ -163,7 +163,7 @@ def utterances(path: Path, folder: Path) -> Iterator[Row]:
             yield {
                 "text": row["text"],
                 "emotion": emotion_name(row["label"]),
-                "split": split_of(sentence_name(row["text"]), dev=0.1, test=0.1),
+                "split": split_of(sentence_name(row["text"]), dev=0.06, test=0.06),
                 "corpus": "korean-utterances",
             }
 

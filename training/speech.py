@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from training import command, metrics
 from training.contract import EMOTIONS
-from training.fit import Schedule, fit
+from training.fit import Schedule, fit, multiply_fast
 from training.manifest import UNKNOWN
 from training.networks.speech import AGE_SCALE, FROZEN, LAYERS, Encoder, UpperNet
 from training.pictures import draw_confusions
@@ -54,7 +54,7 @@ def class_masks(windows: Windows) -> Tensor:
 def pooled_states(network: UpperNet, windows: Windows, indices: np.ndarray) -> Tensor:
     """States of all layers [len(indices),layers+1,1024]."""
     parts = np.array_split(indices, max(1, len(indices) // 64))
-    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+    with torch.no_grad(), multiply_fast():
         return torch.cat([network.pool(*windows.inputs(part)).float() for part in parts])
 
 

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from training.fit import multiply_fast
 from training.manifest import Example, Manifest, ManifestError, labels_of
 from training.networks.speech import FROZEN, Encoder
 from training.serving_code import front_end
@@ -84,7 +85,7 @@ def embed(clips: Sequence[Example], encoder: Encoder) -> Windows:
     lower, states, origins, disturbed = [], [], [], []
     for clip, is_disturbed, waveform in recordings(clips):
         mels = np.stack([mel.log_mel(window) for window in mel.windows(waveform)])
-        with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        with torch.no_grad(), multiply_fast():
             pooled, heard = encoder(torch.from_numpy(mels))
         lower.append(pooled.half().numpy())
         states.append(heard.half().numpy())

@@ -48,39 +48,22 @@ def splits_of(names: Iterable[str], dev: float, test: float) -> np.ndarray:
     return np.array([split_of(name, dev, test) for name in names])
 
 
-def splits_by_rank(groups: dict[str, Hashable]) -> dict[str, str]:
-    """Split few names evenly: in each group a fifth (at least one) for `test`, likewise `dev`.
-
-    Args:
-        groups: Name to the group it belongs to, e.g. speaker to corpus and gender.
-
-    Returns:
-        Name to split.
-    """
-    result = {}
-    for group in set(groups.values()):
-        names = sorted(name for name, its in groups.items() if its == group)
-        names.sort(key=lambda name: hashlib.sha256(name.encode()).digest())
-        share = max(1, len(names) // 5)
-        for rank, name in enumerate(names):
-            result[name] = SPLITS[2 - min(rank // share, 2)]
-    return result
-
-
-def splits_in_order(kinds: dict[str, Hashable]) -> dict[str, str]:
-    """Split names evenly over their kinds: every fifth for `test`, of the others every fifth `dev`.
+def splits_in_order(kinds: dict[str, Hashable], test: int = 5, dev: int = 5) -> dict[str, str]:
+    """Split names evenly over their kinds.
 
     Args:
         kinds: Name to what it is like, e.g. person to gender; like names are spread over splits.
+        test: One of so many names is `test`.
+        dev: One of so many of the others is `dev`.
 
     Returns:
         Name to split.
     """
     ordered = _in_order(kinds)
     splits = dict.fromkeys(ordered, "train")
-    splits |= dict.fromkeys(ordered[::5], "test")
+    splits |= dict.fromkeys(ordered[::test], "test")
     rest = [name for name in ordered if splits[name] == "train"]
-    return splits | dict.fromkeys(rest[::5], "dev")
+    return splits | dict.fromkeys(rest[::dev], "dev")
 
 
 def fold_of(kinds: dict[str, Hashable], folds: int) -> dict[str, int]:

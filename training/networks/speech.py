@@ -87,10 +87,9 @@ class Heads(nn.Module):
         pooled = 2 * Encoder.WIDTH
         self.register_buffer("mean", torch.zeros(layers + 1, pooled))
         self.register_buffer("deviation", torch.ones(layers + 1, pooled))
-        #: How much each layer counts, learned for each statistic by itself.
-        self.layer_weights = nn.Parameter(torch.full((layers + 1, pooled), (layers + 1) ** -0.5))
         self.hide = nn.Dropout(0.3)
-        self.feature = nn.Sequential(nn.Linear(pooled, SPEECH_FEATURE), nn.ReLU())
+        # Layers hear different things: read side by side they tell more than their weighted sum.
+        self.feature = nn.Sequential(nn.Linear((layers + 1) * pooled, SPEECH_FEATURE), nn.ReLU())
         self.dropout = nn.Dropout(0.5)
         self.emotion = nn.Linear(SPEECH_FEATURE, len(EMOTIONS))
         self.age = nn.Linear(SPEECH_FEATURE, 1)
@@ -104,7 +103,7 @@ class Heads(nn.Module):
     def forward(self, pooled: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Return features [N,768], emotion logits [N,7], years [N,1], gender logits [N,2]."""
         standard = (pooled - self.mean) / self.deviation
-        features = self.feature(self.hide((standard * self.layer_weights).sum(1)))
+        features = self.feature(self.hide(standard.flatten(1)))
         kept = self.dropout(features)
         years = self.age(kept) * AGE_SCALE + AGE_CENTRE
         return features, self.emotion(kept), years, self.gender(kept)

@@ -33,6 +33,7 @@ class Layer(nn.Module):
         self.widen = nn.Linear(WIDTH, 4 * WIDTH)
         self.narrow = nn.Linear(4 * WIDTH, WIDTH)
         self.narrow_norm = nn.LayerNorm(WIDTH, eps=_EPSILON)
+        self.dropout = nn.Dropout(0.1)
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
         """States [B,L,384] and what padding adds to scores [B,1,1,L] to states."""
@@ -42,8 +43,9 @@ class Layer(nn.Module):
         # Written out: for sentences this short PyTorch's fused attention learns much slower.
         scores = queries @ keys.transpose(-1, -2) * (WIDTH // HEADS) ** -0.5 + mask
         seen = scores.softmax(-1).to(values.dtype) @ values
-        x = self.merge_norm(x + self.merge(seen.transpose(1, 2).reshape(batch, length, WIDTH)))
-        return self.narrow_norm(x + self.narrow(F.gelu(self.widen(x))))
+        merged = self.merge(seen.transpose(1, 2).reshape(batch, length, WIDTH))
+        x = self.merge_norm(x + self.dropout(merged))
+        return self.narrow_norm(x + self.dropout(self.narrow(F.gelu(self.widen(x)))))
 
 
 class Encoder(nn.Module):
