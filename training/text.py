@@ -1,16 +1,19 @@
 """Train the text network on Korean utterances: `python -m training.text --data DIR`.
 
 The encoder begins as multilingual-e5-small, which `--e5` holds; see `training/e5.py`. The labels
-are noisy and a network learns noise by heart. So a linear model of syllables and jamo reads each
-training sentence first, fitted on the other sentences only, and the encoder learns a mixture of
-what it says and of the label. Served, two speak: the encoder, and a linear model of hashed syllable
-n-grams that is fitted on all of `train`.
+are noisy and a network learns noise by heart. So it learns a mixture of each label and of what a
+teacher says. The first teacher is a linear model of syllables and jamo, fitted on other sentences.
+The second, of a network that starts afresh, is that model and the first network together
+(born-again networks, arXiv 1805.04770). Served, two speak: the second network's encoder, and a
+linear model of hashed syllable n-grams that is fitted on all of `train`.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import unicodedata
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,8 +45,10 @@ HIDDEN, UNKNOWN_PIECE = 0.1, 3
 #: A batch is read in parts of like length, which spares padding.
 PARTS = 3
 FOLDS = 4
-#: Share of the teacher's opinion in the targets; the rest is the label.
-TEACHER_SHARE = 0.5
+#: Shares of the teachers' opinion in the first and the second targets; the rest is the label.
+TEACHER_SHARES = (0.5, 0.65)
+#: How much the linear model's logarithms count in the second teacher, beside the first network's.
+LINEAR_SHARE = 0.5
 
 
 @dataclass(frozen=True)
@@ -217,19 +222,48 @@ def scores(network: TextNet, sentences: Sentences, split: str) -> dict[str, floa
     }
 
 
-def train_text(sentences: Sentences, network: TextNet, schedule: Schedule, folder: Path) -> None:
-    """Train on `train` in place, watching `dev`."""
+def train_text(
+    sentences: Sentences, begin: Callable[[], TextNet], schedule: Schedule, folder: Path
+) -> TextNet:
+    """Train on `train` twice from one beginning, watching `dev`; return the second network."""
     train = sentences.of("train")
-    labels = F.one_hot(torch.from_numpy(sentences.emotions[train]), len(EMOTIONS)).float()
-    opinions = torch.from_numpy(teach(sentences, train, schedule.seed))
-    targets = TEACHER_SHARE * opinions + (1 - TEACHER_SHARE) * labels
-    linear = _linear(sentences)
-    for place, values in zip(
-        (network.grams.table, network.grams.bias),
-        linear.tables(len(network.grams.table) - 1),
-        strict=True,
-    ):
+    linear = torch.from_numpy(teach(sentences, train, schedule.seed))
+    tables = _linear(sentences).tables(len(begin().grams.table) - 1)
+    first = begin()
+    targets = mix_labels(sentences.emotions[train], linear, TEACHER_SHARES[0])
+    _fit(first, sentences, targets, schedule, folder / "first")
+    heard = reading(first, sentences, train).log_softmax(-1)
+    both = (heard + LINEAR_SHARE * linear.clamp(min=1e-6).log()).softmax(-1)
+    second = begin()
+    for place, values in zip((second.grams.table, second.grams.bias), tables, strict=True):
         place.copy_(torch.from_numpy(values))
+    targets = mix_labels(sentences.emotions[train], both, TEACHER_SHARES[1])
+    _fit(second, sentences, targets, dataclasses.replace(schedule, seed=schedule.seed + 1), folder)
+    return second
+
+
+def mix_labels(emotions: np.ndarray, opinions: Tensor, share: float) -> Tensor:
+    """Targets [N,7]: `share` of the opinions [N,7], the rest the labels [N]."""
+    labels = F.one_hot(torch.from_numpy(emotions), len(EMOTIONS)).float()
+    return share * opinions + (1 - share) * labels
+
+
+def reading(network: TextNet, sentences: Sentences, indices: np.ndarray) -> Tensor:
+    """Logits [N,7] of the encoder alone."""
+    ranked = np.argsort([len(sentences.ids[index]) for index in indices], kind="stable")
+    logits = torch.zeros(len(indices), len(EMOTIONS))
+    with torch.no_grad():
+        for start in range(0, len(ranked), 256):
+            part = ranked[start : start + 256]
+            logits[part] = network.read(sentences.pieces(indices[part]))[1]
+    return logits
+
+
+def _fit(
+    network: TextNet, sentences: Sentences, targets: Tensor, schedule: Schedule, folder: Path
+) -> None:
+    """Teach the encoder the targets [N,7] of the `train` sentences."""
+    train = sentences.of("train")
     lengths = np.array([len(sentences.ids[index]) for index in train])
 
     def loss(indices: Tensor) -> Tensor:
@@ -251,12 +285,16 @@ def main(arguments: list[str] | None = None) -> None:
     manifest = command.open_data(options)
     manifest.require("text", "emotion")
     sentences = read_sentences(manifest)
-    torch.manual_seed(options.seed)
-    network = TextNet()
-    if not options.quick:
-        load_encoder(network.encoder, read_source(options.e5))
+
+    def begin() -> TextNet:
+        torch.manual_seed(options.seed)
+        network = TextNet()
+        if not options.quick:
+            load_encoder(network.encoder, read_source(options.e5))
+        return network
+
     folder = options.out / "text"
-    train_text(sentences, network, command.scaled(SCHEDULE, options), folder)
+    network = train_text(sentences, begin, command.scaled(SCHEDULE, options), folder)
     log.info("network %s", scores(network, sentences, "test"))
     log.info("linear model %s", baseline(sentences, "test"))
     _draw(network, sentences, folder / "confusion.png")

@@ -16,7 +16,7 @@ LAYERS = 8
 #: How much the n-grams' opinion counts beside the encoder's; the sum is scaled down to stay as
 #: sure as it is right. Both were chosen on `dev`.
 GRAM_SHARE = 0.5
-SCALE = 0.82
+SCALE = 0.63
 _EPSILON = 1e-12
 #: The score of padding; float16, which TensorRT may use, holds it.
 _FAR_BELOW = -1e4
