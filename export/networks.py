@@ -25,7 +25,7 @@ from training.networks.face import (
     ServedEmotion,
 )
 from training.networks.fusion import Clip, FusionNet, ServedFusion
-from training.networks.speech import FROZEN, ServedSpeech, UpperNet
+from training.networks.speech import LAYERS, Heads, ServedSpeech
 from training.networks.text import ServedText, TextNet
 from training.networks.video import ServedVideo, VideoNet
 from training.whisper import load_encoder
@@ -86,15 +86,15 @@ def video_emotion(checkpoints: Path, whisper: Path) -> Served:
 
 def speech_cnn(checkpoints: Path, whisper: Path) -> Served:
     """Emotion, age, gender and feature of speech windows."""
-    encoder = load_encoder(whisper, FROZEN, is_quick(checkpoints))
-    upper = trained(UpperNet(), checkpoints / "speech" / "upper")
+    encoder = load_encoder(whisper, LAYERS, is_quick(checkpoints))
+    heads = trained(Heads(), checkpoints / "speech")
     random = torch.Generator().manual_seed(0)
 
     def trial(count: int) -> tuple[Tensor, ...]:
         return (torch.rand(count, 200, 80, generator=random) * 6 - 7,)
 
     return Served(
-        ServedSpeech(encoder, upper),
+        ServedSpeech(encoder, heads),
         ["MELS"],
         ["FEATURES", "EMOTION", "AGE", "GENDER"],
         _batched("MELS", "FEATURES", "EMOTION", "AGE", "GENDER"),

@@ -13,10 +13,9 @@ from training.face import augment, predict
 from training.face_data import Faces, emotion_faces, people_faces
 from training.fit import trained
 from training.networks.face import AttributeNet, EmotionNet
-from training.networks.speech import Heads, UpperNet
+from training.networks.speech import Heads
 from training.networks.text import TextNet, lose
 from training.pseudo_clips import Banks, FaceBank, PeopleBank, TextBank, VoiceBank
-from training.speech import pooled_states
 from training.speech_data import Windows, cached_windows
 from training.text import Sentences, read_sentences
 
@@ -38,7 +37,7 @@ def build_banks(options: Namespace, split: str) -> Banks:
     sentences = read_sentences(manifest)
     return Banks(
         face_bank(face, faces.part(split)),
-        voice_bank(trained(UpperNet(), folder / "speech" / "upper"), windows, split),
+        voice_bank(trained(Heads(), folder / "speech"), windows, split),
         text_bank(trained(TextNet(), folder / "text"), sentences, split),
         people_bank(people, known.part(split)),
     )
@@ -68,10 +67,10 @@ def people_bank(network: AttributeNet, faces: Faces) -> PeopleBank:
     return PeopleBank(ages, genders, faces.labels["age"], faces.labels["gender"])
 
 
-def voice_bank(network: UpperNet, windows: Windows, split: str) -> VoiceBank:
+def voice_bank(heads: Heads, windows: Windows, split: str) -> VoiceBank:
     """Readings of each clip's windows, plain and degraded."""
-    indices, heads = windows.of(split), network.heads
-    pooled = pooled_states(network, windows, indices)
+    indices = windows.of(split)
+    pooled = windows.heard(indices)
     clips = np.unique(windows.clips[indices])
     rows = []
     for clip in clips:

@@ -21,7 +21,7 @@ from training.face_data import Faces, emotion_faces, people_faces
 from training.fit import trained
 from training.manifest import UNKNOWN
 from training.networks.face import AttributeNet, EmotionNet
-from training.networks.speech import UpperNet
+from training.networks.speech import Heads
 from training.networks.text import TextNet
 from training.speech import clip_predictions, parser
 from training.speech_data import cached_windows
@@ -167,7 +167,7 @@ def speech_rows(options: Namespace) -> Iterator[Row]:
     """
     folder = options.out / "speech"
     windows = cached_windows(command.open_data(options), options.whisper, folder, options.quick)
-    network = trained(UpperNet(), folder / "upper")
+    network = trained(Heads(), folder)
     held_back = np.concatenate([windows.of("dev"), windows.of("test")])
     guess = clip_predictions(network, windows, held_back)
     labels = {name: values[guess["clip"]] for name, values in windows.labels.items()}

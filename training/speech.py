@@ -1,7 +1,7 @@
-"""Train the speech network: heads first, then the encoder's upper layers with them.
+"""Train the speech network's heads: `python -m training.speech --data DIR`.
 
-Run `python -m training.speech --data DIR`; see `training/whisper.py` for the four wheels that
-`--whisper` must hold. The frozen layers' states are computed once and kept.
+See `training/whisper.py` for the four wheels that `--whisper` must hold. What the encoder hears is
+computed once and kept; the heads take minutes.
 """
 
 from __future__ import annotations
@@ -13,28 +13,22 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812 - the field's name for it
-from torch import Tensor, nn
+from torch import Tensor
 
 from training import command, metrics
 from training.contract import EMOTIONS
-from training.fit import Schedule, fit, multiply_fast
+from training.fit import Schedule, fit
 from training.manifest import UNKNOWN
-from training.networks.speech import AGE_SCALE, FROZEN, LAYERS, Encoder, UpperNet
+from training.networks.speech import AGE_SCALE, Heads
 from training.pictures import draw_confusions
 from training.speech_data import Windows, cached_windows
-from training.whisper import load_encoder
 
 log = logging.getLogger(__name__)
 
-HEADS_SCHEDULE = Schedule(epochs=12, batch=128, rate=6e-4, decay=0.05)
-SCHEDULE = Schedule(epochs=6, batch=32, rate=1e-4, decay=0.05, bfloat16=True)
-#: Most windows that an epoch draws, corpora and emotions more evenly than they come.
-DRAWN = 2_400
+SCHEDULE = Schedule(epochs=6, batch=128, rate=6e-4, decay=0.05)
 #: What is added to the logits of emotions that a clip's corpus never holds. Minus infinity would
 #: leave them free to win, nothing would teach that Koreans are never afraid.
 ABSENT = -2.0
-#: Fewest of a window's 100 frames that a training step hears.
-FEWEST_FRAMES = 70
 
 
 def class_masks(windows: Windows) -> Tensor:
@@ -51,15 +45,8 @@ def class_masks(windows: Windows) -> Tensor:
     return torch.from_numpy(masks[windows.clips])
 
 
-def pooled_states(network: UpperNet, windows: Windows, indices: np.ndarray) -> Tensor:
-    """States of all layers [len(indices),layers+1,1024]."""
-    parts = np.array_split(indices, max(1, len(indices) // 64))
-    with torch.no_grad(), multiply_fast():
-        return torch.cat([network.pool(*windows.inputs(part)).float() for part in parts])
-
-
 def clip_predictions(
-    network: UpperNet, windows: Windows, indices: np.ndarray
+    network: Heads, windows: Windows, indices: np.ndarray
 ) -> dict[str, np.ndarray]:
     """Average the windows' posteriors and ages over each clip.
 
@@ -67,7 +54,7 @@ def clip_predictions(
         `clip` [C], `emotion` [C,7], `age` [C], `gender` [C,2].
     """
     with torch.no_grad():
-        outputs = network.heads(pooled_states(network, windows, indices))
+        outputs = network(windows.heard(indices))
     values = (outputs[1].softmax(-1), outputs[2], outputs[3].softmax(-1))
     clips, slots = np.unique(windows.clips[indices], return_inverse=True)
     counts = np.bincount(slots)[:, None]
@@ -79,7 +66,7 @@ def clip_predictions(
     return {"clip": clips, "emotion": means[0], "age": means[1][:, 0], "gender": means[2]}
 
 
-def recalls(network: UpperNet, windows: Windows, split: str) -> dict[str, float]:
+def recalls(network: Heads, windows: Windows, split: str) -> dict[str, float]:
     """Emotion UAR by corpus, gender accuracy and age error on a split, by clip."""
     guess = clip_predictions(network, windows, windows.of(split))
     labels = {name: values[guess["clip"]] for name, values in windows.labels.items()}
@@ -109,24 +96,21 @@ def evenness(windows: Windows, train: np.ndarray) -> Tensor:
     return torch.from_numpy(np.where(known, shares, 0.3 * shares))
 
 
-def train_network(
-    windows: Windows, layers: nn.ModuleList, options: argparse.Namespace, folder: Path
-) -> UpperNet:
-    """Train the heads on the pretrained states, then all of `UpperNet`, watching `dev`."""
+def train_network(windows: Windows, options: argparse.Namespace, folder: Path) -> Heads:
+    """Train the heads on `train` and its disturbed copies, watching `dev`."""
     torch.manual_seed(options.seed)
-    network = UpperNet()
-    network.layers.load_state_dict(layers.state_dict())
-    network.eval()
+    network = Heads()
     train = windows.of("train", disturbed=True)
-    pooled = pooled_states(network, windows, train)
-    network.heads.standardise_by(pooled)
+    heard = windows.heard(train)
+    network.standardise_by(heard)
     emotions, genders, ages = (
         torch.from_numpy(windows.label(name)[train]) for name in ("emotion", "gender", "age")
     )
     masks, shares = class_masks(windows)[train], evenness(windows, train)
 
-    def loss(drawn: Tensor, outputs: tuple[Tensor, ...]) -> Tensor:
-        _, emotion, years, gender = outputs
+    def loss(indices: Tensor) -> Tensor:
+        drawn = torch.multinomial(shares, len(indices), replacement=True)
+        _, emotion, years, gender = network(heard[drawn])
         known, aged = emotions[drawn] != UNKNOWN, ~ages[drawn].isnan()
         total = 0.5 * F.cross_entropy(gender, genders[drawn], label_smoothing=0.02)
         if known.any():
@@ -137,32 +121,9 @@ def train_network(
             total = total + 0.3 * F.smooth_l1_loss(error, torch.zeros_like(error), beta=0.3)
         return total
 
-    def heads_loss(indices: Tensor) -> Tensor:
-        drawn = torch.multinomial(shares, len(indices), replacement=True)
-        return loss(drawn, network.heads(pooled[drawn]))
-
-    def whole_loss(indices: Tensor) -> Tensor:
-        drawn = torch.multinomial(shares, len(indices), replacement=True)
-        lower, states = windows.inputs(train[drawn.numpy()])
-        frames = int(torch.randint(FEWEST_FRAMES, Encoder.FRAMES + 1, ()))
-        first = int(torch.randint(0, Encoder.FRAMES - frames + 1, ()))
-        heard = network.pool(lower, states[:, first : first + frames])
-        with torch.autocast("cpu", enabled=False):
-            return loss(drawn, network.heads(heard.float()))
-
-    def watch() -> dict[str, float]:
-        return recalls(network, windows, "dev")
-
-    heads_schedule = command.scaled(HEADS_SCHEDULE, options)
-    fit(network.heads, len(train), heads_loss, dict, heads_schedule, folder / "heads")
-    drawn = min(DRAWN, len(train))
-    fit(network, drawn, whole_loss, watch, command.scaled(SCHEDULE, options), folder / "upper")
+    schedule = command.scaled(SCHEDULE, options)
+    fit(network, len(train), loss, lambda: recalls(network, windows, "dev"), schedule, folder)
     return network
-
-
-def upper_layers(options: argparse.Namespace) -> nn.ModuleList:
-    """Read the encoder's layers that are tuned."""
-    return load_encoder(options.whisper, LAYERS, options.quick).layers[FROZEN:]
 
 
 def parser(description: str | None) -> argparse.ArgumentParser:
@@ -178,13 +139,13 @@ def main(arguments: list[str] | None = None) -> None:
     folder = options.out / "speech"
     manifest = command.open_data(options)
     windows = cached_windows(manifest, options.whisper, folder, options.quick)
-    network = train_network(windows, upper_layers(options), options, folder)
+    network = train_network(windows, options, folder)
     for name, value in recalls(network, windows, "test").items():
         log.info("%s %.4f", name, value)
-    _draw(network, windows, folder / "upper" / "confusion.png")
+    _draw(network, windows, folder / "confusion.png")
 
 
-def _draw(network: UpperNet, windows: Windows, path: Path) -> None:
+def _draw(network: Heads, windows: Windows, path: Path) -> None:
     """Draw what the clips of `dev` and `test` are taken for."""
     parts = {}
     for split in ("dev", "test"):

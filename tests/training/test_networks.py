@@ -16,7 +16,7 @@ from training.networks.face import (  # noqa: E402
     area_matrix,
 )
 from training.networks.fusion import FusionNet, ServedFusion  # noqa: E402
-from training.networks.speech import Encoder, UpperNet  # noqa: E402
+from training.networks.speech import Encoder, Heads  # noqa: E402
 from training.networks.text import TextNet  # noqa: E402
 
 
@@ -115,6 +115,6 @@ def test_padding_a_sentence_changes_nothing():
 
 def test_speech_heads_read_what_the_encoder_gives():
     heard = Encoder(layers=1)(torch.rand(2, 200, 80) - 5)
-    features, emotion, years, gender = UpperNet(frozen=1, layers=2)(*heard)
+    features, emotion, years, gender = Heads(layers=1)(heard)
     shapes = [tuple(output.shape) for output in (features, emotion, years, gender)]
     assert shapes == [(2, 768), (2, 7), (2, 1), (2, 2)]

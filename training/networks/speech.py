@@ -1,4 +1,4 @@
-"""Speech network: five layers of Whisper base's encoder, the upper two tuned, and trained heads."""
+"""Speech network: five layers of Whisper base's encoder as they come, and trained heads."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from torch import Tensor, nn
 
 from training.contract import EMOTIONS, GENDER_CODES, SPEECH_FEATURE
 
-#: Of the six layers; the first `FROZEN` stay as they are, the others are tuned.
-LAYERS, FROZEN = 5, 3
+#: Of the encoder's six.
+LAYERS = 5
 #: Ages are learnt as (years - AGE_CENTRE) / AGE_SCALE.
 AGE_CENTRE, AGE_SCALE = 35.0, 15.0
 #: Whisper keeps the loudest 8 decades of power.
@@ -42,11 +42,11 @@ class EncoderLayer(nn.Module):
 
 
 class Encoder(nn.Module):
-    """The frozen beginning of Whisper's encoder: MELS float32 [N,200,80] to its states."""
+    """The frozen beginning of Whisper's encoder: MELS [N,200,80] to what each layer hears."""
 
     WIDTH, HEADS, FRAMES = 512, 8, 100
 
-    def __init__(self, layers: int = FROZEN) -> None:
+    def __init__(self, layers: int = LAYERS) -> None:
         super().__init__()
         self.conv1 = nn.Conv1d(80, self.WIDTH, 3, padding=1)
         self.conv2 = nn.Conv1d(self.WIDTH, self.WIDTH, 3, stride=2, padding=1)
@@ -54,22 +54,21 @@ class Encoder(nn.Module):
         self.layers = nn.ModuleList(EncoderLayer(self.WIDTH, self.HEADS) for _ in range(layers))
         self.requires_grad_(False)
 
-    def forward(self, mels: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, mels: Tensor) -> Tensor:
         """Clamp and scale each window as Whisper does, then encode.
 
         Returns:
-            The pooled output of the convolutions and of each layer but the last [N,layers,1024],
-            and the last layer's output over time [N,100,512].
+            The pooled output of the convolutions and of each layer [N,layers+1,1024].
         """
         loudest = mels.amax(dim=(1, 2), keepdim=True)
         scaled = (torch.maximum(mels, loudest - DYNAMIC_RANGE) + 4.0) / 4.0
         heard = F.gelu(self.conv1(scaled.transpose(1, 2)))
         states = F.gelu(self.conv2(heard)).transpose(1, 2) + self.positions
-        pooled = []
+        pooled = [pool(states)]
         for layer in self.layers:
-            pooled.append(pool(states))
             states = layer(states)
-        return torch.stack(pooled, 1), states
+            pooled.append(pool(states))
+        return torch.stack(pooled, 1)
 
 
 def pool(states: Tensor) -> Tensor:
@@ -87,7 +86,7 @@ class Heads(nn.Module):
         pooled = 2 * Encoder.WIDTH
         self.register_buffer("mean", torch.zeros(layers + 1, pooled))
         self.register_buffer("deviation", torch.ones(layers + 1, pooled))
-        self.hide = nn.Dropout(0.3)
+        self.hide = nn.Dropout(0.6)
         # Layers hear different things: read side by side they tell more than their weighted sum.
         self.feature = nn.Sequential(nn.Linear((layers + 1) * pooled, SPEECH_FEATURE), nn.ReLU())
         self.dropout = nn.Dropout(0.5)
@@ -109,37 +108,14 @@ class Heads(nn.Module):
         return features, self.emotion(kept), years, self.gender(kept)
 
 
-class UpperNet(nn.Module):
-    """What is trained: the encoder's upper layers, and the heads on the states of all layers."""
-
-    def __init__(self, frozen: int = FROZEN, layers: int = LAYERS) -> None:
-        super().__init__()
-        self.layers = nn.ModuleList(
-            EncoderLayer(Encoder.WIDTH, Encoder.HEADS) for _ in range(layers - frozen)
-        )
-        self.heads = Heads(layers)
-
-    def pool(self, lower: Tensor, states: Tensor) -> Tensor:
-        """Finish what `Encoder` began: [N,frozen,1024], [N,T,512] to [N,layers+1,1024]."""
-        pooled = [pool(states.float())]
-        for layer in self.layers:
-            states = layer(states)
-            pooled.append(pool(states.float()))
-        return torch.cat([lower, torch.stack(pooled, 1)], 1)
-
-    def forward(self, lower: Tensor, states: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Return what `Heads` does."""
-        return self.heads(self.pool(lower, states))
-
-
 class ServedSpeech(nn.Module):
     """`speech_cnn` as served: MELS to FEATURES, EMOTION, AGE and GENDER."""
 
-    def __init__(self, encoder: Encoder, upper: UpperNet) -> None:
+    def __init__(self, encoder: Encoder, heads: Heads) -> None:
         super().__init__()
-        self.encoder, self.upper = encoder, upper
+        self.encoder, self.heads = encoder, heads
 
     def forward(self, mels: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """MELS [N,200,80] to [N,768], [N,7], [N,1], [N,2]."""
-        features, emotion, years, gender = self.upper(*self.encoder(mels))
+        features, emotion, years, gender = self.heads(self.encoder(mels))
         return features, emotion.softmax(-1), years.clamp(0.0, 110.0), gender.softmax(-1)
