@@ -20,7 +20,7 @@ from training.speech_data import Windows, cached_windows
 from training.text import Sentences, read_sentences
 
 #: A degraded voice has this many training deviations of noise on the encoder's pooled states.
-VOICE_NOISE = 1.5
+VOICE_NOISE = 4.0
 #: A degraded sentence has lost this share of its pieces and n-grams.
 TEXT_LOSS = 0.8
 

@@ -121,6 +121,7 @@ def draw_clips(
     present: np.ndarray,
     random: np.random.Generator,
     degraded: float,
+    misleading: float = 0.0,
 ) -> Clip:
     """Draw a pseudo-clip for each label.
 
@@ -132,14 +133,17 @@ def draw_clips(
         random: The source of chance.
         degraded: Chance that a text, and likewise a voice, is hardly recognisable; faces are
             degraded one by one in any case.
+        misleading: Chance that a text, and likewise a voice, is drawn for a random emotion instead.
 
     Returns:
         A batch without ages and genders, which other clips teach.
     """
     batch = len(emotions)
     bad = (random.random((batch, 2)) < degraded).astype(int)
-    texts = np.array([random.choice(np.flatnonzero(banks.texts.emotions == e)) for e in emotions])
-    voices = [random.choice(np.flatnonzero(banks.voices.emotions == e)) for e in emotions]
+    astray = random.random((2, batch)) < misleading
+    told, heard = np.where(astray, random_emotions(2 * batch, random).reshape(2, batch), emotions)
+    texts = np.array([random.choice(np.flatnonzero(banks.texts.emotions == e)) for e in told])
+    voices = [random.choice(np.flatnonzero(banks.voices.emotions == e)) for e in heard]
     readings = [banks.voices.rows[v][b] for v, b in zip(voices, bad[:, 1], strict=True)]
     speech_features, speech_emotion, speech_age, speech_gender = (
         pad_rows([reading[field] for reading in readings]) for field in range(4)

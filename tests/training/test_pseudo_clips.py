@@ -41,15 +41,22 @@ def banks() -> Banks:
     )
 
 
-def draw(banks, present, seed=0):
-    random = np.random.default_rng(seed)
-    return draw_clips(banks, VideoNet().eval(), EMOTIONS, present, random, degraded=0.5)
+def draw(banks, present, emotions=EMOTIONS, misleading=0.0):
+    random = np.random.default_rng(0)
+    return draw_clips(banks, VideoNet().eval(), emotions, present, random, 0.5, misleading)
 
 
 def test_the_parts_of_a_clip_share_its_emotion(banks):
     text, speech, _ = single_guesses(draw(banks, np.ones((7, 3), bool)))
     np.testing.assert_array_equal(text, EMOTIONS)
     np.testing.assert_array_equal(speech, EMOTIONS)
+
+
+def test_a_misleading_text_or_voice_tells_of_any_emotion(banks):
+    clip = draw(banks, np.ones((70, 3), bool), emotions=np.zeros(70, int), misleading=1.0)
+    text, speech, _ = single_guesses(clip)
+    assert set(text) == set(speech) == set(EMOTIONS)
+    assert not np.array_equal(text, speech)
 
 
 def test_an_absent_modality_has_a_count_of_nothing(banks):
