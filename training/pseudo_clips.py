@@ -133,14 +133,15 @@ def draw_clips(
         random: The source of chance.
         degraded: Chance that a text, and likewise a voice, is hardly recognisable; faces are
             degraded one by one in any case.
-        misleading: Chance that a text, and likewise a voice, is drawn for a random emotion instead.
+        misleading: Chance that a text, and likewise a voice, is drawn for a random emotion instead,
+            where another modality can tell.
 
     Returns:
         A batch without ages and genders, which other clips teach.
     """
     batch = len(emotions)
     bad = (random.random((batch, 2)) < degraded).astype(int)
-    astray = random.random((2, batch)) < misleading
+    astray = (random.random((2, batch)) < misleading) & (present.sum(1) > 1)
     told, heard = np.where(astray, random_emotions(2 * batch, random).reshape(2, batch), emotions)
     texts = np.array([random.choice(np.flatnonzero(banks.texts.emotions == e)) for e in told])
     voices = [random.choice(np.flatnonzero(banks.voices.emotions == e)) for e in heard]

@@ -75,7 +75,7 @@ class Evidence(nn.Module):
         self.hide = nn.Dropout(0.5)
         self.correction = nn.Linear(summary, classes)
         self.reliability = nn.Sequential(
-            nn.Linear(classes + 1 + summary, 32), nn.ReLU(), nn.Linear(32, 1)
+            nn.Linear(classes + 2 + summary, 32), nn.ReLU(), nn.Linear(32, 1)
         )
         # Training departs from the product of experts.
         for layer in (self.correction, self.reliability[-1]):
@@ -97,7 +97,7 @@ class Evidence(nn.Module):
         chances = torch.where(present > 0, posterior, torch.ones_like(posterior))
         logs = chances.clamp(min=_SMALLEST).log()
         logs = logs - logs.mean(1, keepdim=True)
-        seen = torch.cat([logs, logs.amax(1, keepdim=True), summary], 1)
+        seen = torch.cat([logs, logs.amax(1, keepdim=True), summary, alone], 1)
         reliability = F.softplus(self.reliability(seen) + _UNIT) * present
         correction = self.correction(self.hide(summary)) * (1 - alone)
         return (logs + correction) * reliability, reliability
