@@ -228,13 +228,13 @@ def train_text(
     """Train on `train` twice from one beginning, watching `dev`; return the second network."""
     train = sentences.of("train")
     linear = torch.from_numpy(teach(sentences, train, schedule.seed))
-    tables = _linear(sentences).tables(len(begin().grams.table) - 1)
     first = begin()
     targets = mix_labels(sentences.emotions[train], linear, TEACHER_SHARES[0])
     _fit(first, sentences, targets, schedule, folder / "first")
     heard = reading(first, sentences, train).log_softmax(-1)
     both = (heard + LINEAR_SHARE * linear.clamp(min=1e-6).log()).softmax(-1)
     second = begin()
+    tables = _linear(sentences).tables(len(second.grams.table) - 1)
     for place, values in zip((second.grams.table, second.grams.bias), tables, strict=True):
         place.copy_(torch.from_numpy(values))
     targets = mix_labels(sentences.emotions[train], both, TEACHER_SHARES[1])

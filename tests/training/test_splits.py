@@ -33,3 +33,9 @@ def test_fewer_are_held_back_when_asked():
     kinds = {f"{kind}{index}": kind for kind in ("f", "m") for index in range(24)}
     splits = splits_in_order(kinds, test=8, dev=6)
     assert Counter(splits.values()) == {"train": 35, "dev": 7, "test": 6}
+    for kind in ("f", "m"):
+        assert {split for name, split in splits.items() if kinds[name] == kind} == {
+            "train",
+            "dev",
+            "test",
+        }
