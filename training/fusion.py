@@ -103,13 +103,13 @@ def train_fusion(
 
 
 def calibrate(network: FusionNet, video: VideoNet, banks: Banks, clips: int) -> None:
-    """Fit the temperature in place, by the likelihood of `clips` clips of every subset."""
-    network.temperature.fill_(1.0)
-    guesses = [guess_clips(network, video, banks, subset, clips, DEGRADED) for subset in SUBSETS]
-    logits = torch.from_numpy(np.concatenate([guess.logits for guess in guesses]))
-    truth = torch.from_numpy(np.concatenate([guess.truth for guess in guesses]))
-    losses = [F.cross_entropy(logits / temperature, truth) for temperature in TEMPERATURES]
-    network.temperature.fill_(TEMPERATURES[int(torch.stack(losses).argmin())])
+    """Fit the temperatures in place, each by the likelihood of `clips` clips of its subset."""
+    network.temperatures.fill_(1.0)
+    for code, subset in enumerate(SUBSETS, 1):
+        guesses = guess_clips(network, video, banks, subset, clips, DEGRADED)
+        logits, truth = torch.from_numpy(guesses.logits), torch.from_numpy(guesses.truth)
+        losses = [F.cross_entropy(logits / temperature, truth) for temperature in TEMPERATURES]
+        network.temperatures[code] = TEMPERATURES[int(torch.stack(losses).argmin())]
 
 
 def _random_pairing(count: int, random: np.random.Generator) -> np.ndarray:
@@ -189,7 +189,8 @@ def emotion_report(
 ) -> dict[str, dict[str, object]]:
     """Compare fused and single accuracies on clips of `banks` for every subset of modalities."""
     report = {}
-    for subset in SUBSETS:
+    for code, subset in enumerate(SUBSETS, 1):
+        temperature = float(network.temperatures[code])
         guesses = guess_clips(network, video, banks, subset, clips, degraded)
         alone = {
             name: metrics.accuracy(guesses.truth, guesses.alone[index])
@@ -200,8 +201,9 @@ def emotion_report(
             "fused": metrics.with_interval(metrics.accuracy, guesses.truth, guesses.fused),
             "alone": alone,
             "gain": metrics.accuracy(guesses.truth, guesses.fused) - max(alone.values()),
+            "temperature": temperature,
             # Multiplying by the temperature again takes it away.
-            "calibration_error_before": guesses.calibration_error(1 / float(network.temperature)),
+            "calibration_error_before": guesses.calibration_error(1 / temperature),
             "calibration_error": guesses.calibration_error(),
         }
     return report
@@ -249,10 +251,8 @@ def main(arguments: list[str] | None = None) -> None:
     network = train_fusion(dev, video, epoch_clips, schedule, folder / "fusion")
     calibrate(network, video, dev, report_clips)
     keep(network, folder / "fusion")
-    log.info("temperature %.3f", float(network.temperature))
     test = build_banks(options, "test")
     report = {
-        "temperature": float(network.temperature),
         "emotion": emotion_report(network, video, test, report_clips, degraded=0.0),
         "emotion, text and voice often degraded": emotion_report(
             network, video, test, report_clips, degraded=0.3

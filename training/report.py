@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from training import command, metrics
+from training.contract import EMOTIONS
 from training.face import predict
 from training.face_data import Faces, emotion_faces, people_faces
 from training.fit import trained
@@ -212,6 +213,17 @@ def _voice_emotion_rows(corpus: str, answers: VoiceAnswers) -> Iterator[Row]:
             what, metric, truth, posteriors.argmax(1), commonest(truth), answers.labels["person"]
         )
     yield calibration_row(what, truth, posteriors)
+    held = np.unique(truth)
+    if len(held) < len(EMOTIONS):
+        own = held[posteriors[:, held].argmax(1)]
+        yield row(
+            f"{what}, choosing among its {len(held)} emotions",
+            metrics.unweighted_recall,
+            truth,
+            own,
+            commonest(truth),
+            answers.labels["person"],
+        )
 
 
 def text_rows(options: Namespace) -> Iterator[Row]:

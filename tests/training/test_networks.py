@@ -90,6 +90,16 @@ def test_a_modality_that_is_alone_keeps_its_order_of_emotions(counts):
     assert emotion.argsort().equal(own.argsort())
 
 
+@pytest.mark.parametrize(("counts", "choice"), [((1, 0, 0), 1), ((0, 3, 4), 6), ((1, 3, 4), 7)])
+def test_each_choice_of_modalities_has_its_own_temperature(counts, choice):
+    served = ServedFusion(FusionNet().eval())
+    tensors = fusion_trial(4, 3, 4, counts, seed=1)
+    plain = served(*tensors)[0]
+    served.network.temperatures[choice] = 2.0
+    softened = plain.sqrt() / plain.sqrt().sum()
+    torch.testing.assert_close(served(*tensors)[0], softened, atol=1e-5, rtol=0)
+
+
 def test_a_step_of_fusion_training_lowers_its_loss():
     network = FusionNet()
     tensors = fusion_trial(4, 3, 4, (1, 3, 4), seed=1)

@@ -155,8 +155,9 @@ class FusionNet(nn.Module):
     """The three modalities of a clip to emotion, age, gender and the modalities' weights.
 
     Attributes:
-        temperature: What emotion logits are divided by, fitted after training (Guo et al. 2017,
-            arXiv 1706.04599).
+        temperatures: What emotion logits are divided by [8], one for each choice of present
+            modalities: 1 for text, plus 2 for speech, plus 4 for video. Fitted after training (Guo
+            et al. 2017, arXiv 1706.04599).
     """
 
     def __init__(self, width: int = 48) -> None:
@@ -166,7 +167,7 @@ class FusionNet(nn.Module):
         )
         self.evidence = nn.ModuleList(Evidence(len(EMOTIONS), width) for _ in range(3))
         self.people = AgeGender()
-        self.register_buffer("temperature", torch.ones(1))
+        self.register_buffer("temperatures", torch.ones(8))
 
     def forward(self, clip: Clip) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Return emotion logits [B,7], years [B,1], gender logits [B,2] and weights [B,3]."""
@@ -198,7 +199,9 @@ class FusionNet(nn.Module):
             (clip.video_age, clip.video_gender, faces),
             (clip.speech_age, clip.speech_gender, speech),
         )
-        emotion = (parts[0][0] + parts[1][0] + parts[2][0]) / self.temperature
+        choice = any_present[0] + 2 * any_present[1] + 4 * any_present[2]
+        temperature = self.temperatures[choice.long().squeeze(1)].unsqueeze(1)
+        emotion = (parts[0][0] + parts[1][0] + parts[2][0]) / temperature
         return emotion, years, gender, weights
 
 
