@@ -71,7 +71,8 @@ def _keep_memory() -> None:
     """Have the C library keep freed memory for the next step, where it can be asked to.
 
     By default glibc hands large blocks back to the system and asks for new ones, whose pages have
-    to be cleared at their first use; in a virtual machine that took up to half of a step.
+    to be cleared at their first use. Of three trainings on one virtual machine that took half of
+    the time.
     """
     ask = getattr(ctypes.CDLL(None), "mallopt", None)
     if ask:

@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 SCHEDULE = Schedule(epochs=6, batch=128, rate=6e-4, decay=0.05)
 #: What is added to the logits of emotions that a clip's corpus never holds. Minus infinity would
 #: leave them free to win, nothing would teach that Koreans are never afraid.
-ABSENT = -2.0
+ABSENT = -1.0
 
 
 def class_masks(windows: Windows) -> Tensor:

@@ -1,11 +1,11 @@
 """Train the text network on Korean utterances: `python -m training.text --data DIR`.
 
 The encoder begins as multilingual-e5-small, which `--e5` holds; see `training/e5.py`. The labels
-are noisy and a network learns noise by heart. So it learns a mixture of each label and of what
-teachers say that have not seen the sentence: a linear model of syllables and jamo, and a network of
-its own kind, both fitted on other folds (born-again networks, arXiv 1805.04770, cross-fitted).
-Served, two speak: the network's encoder, and a linear model of hashed syllable n-grams that is
-fitted on all of `train`.
+are noisy and a network learns noise by heart. So it learns a mixture of each label and of what a
+teacher says. The first teacher is a linear model of syllables and jamo, fitted on other sentences.
+The second, of a network that starts afresh, is that model and the first network together
+(born-again networks, arXiv 1805.04770). Served, two speak: the second network's encoder, and a
+linear model of hashed syllable n-grams that is fitted on all of `train`.
 """
 
 from __future__ import annotations
@@ -34,7 +34,6 @@ from training.manifest import Manifest
 from training.networks.text import TextNet, lose
 from training.pictures import draw_confusions
 from training.serving_code import front_end
-from training.splits import UNUSED
 
 log = logging.getLogger(__name__)
 
@@ -45,12 +44,10 @@ LONGEST = 64
 HIDDEN, UNKNOWN_PIECE = 0.1, 3
 #: A batch is read in parts of like length, which spares padding.
 PARTS = 3
-#: Folds of the linear model that teaches, and of the networks that do; epochs of the latter.
-LINEAR_FOLDS, FOLDS, FOLD_EPOCHS = 4, 3, 3
-#: Shares of the teacher's opinion in the targets of these networks and in those of the one that is
-#: served; the rest is the label.
-LINEAR_TEACHER_SHARE, TEACHER_SHARE = 0.5, 0.65
-#: How much the linear model's logarithms count in the opinion that the served network learns.
+FOLDS = 4
+#: Shares of the teachers' opinion in the first and the second targets; the rest is the label.
+TEACHER_SHARES = (0.5, 0.65)
+#: How much the linear model's logarithms count in the second teacher, beside the first network's.
 LINEAR_SHARE = 0.5
 
 
@@ -173,9 +170,9 @@ def _teacher() -> Pipeline:
 def teach(sentences: Sentences, indices: np.ndarray, seed: int) -> np.ndarray:
     """Posteriors [N,7] of sentences, each by a teacher that has not seen it."""
     texts, emotions = sentences.texts[indices], sentences.emotions[indices]
-    fold = np.random.default_rng(seed).integers(0, LINEAR_FOLDS, len(indices))
+    fold = np.random.default_rng(seed).integers(0, FOLDS, len(indices))
     posteriors = np.zeros((len(indices), len(EMOTIONS)), np.float32)
-    for held in range(LINEAR_FOLDS):
+    for held in range(FOLDS):
         known, unknown = np.flatnonzero(fold != held), np.flatnonzero(fold == held)
         model = _teacher().fit(texts[known], emotions[known])
         posteriors[np.ix_(unknown, model.classes_)] = model.predict_proba(texts[unknown])
@@ -228,39 +225,21 @@ def scores(network: TextNet, sentences: Sentences, split: str) -> dict[str, floa
 def train_text(
     sentences: Sentences, begin: Callable[[], TextNet], schedule: Schedule, folder: Path
 ) -> TextNet:
-    """Train on `train`, taught by networks and linear models of other sentences; watch `dev`."""
+    """Train on `train` twice from one beginning, watching `dev`; return the second network."""
     train = sentences.of("train")
-    heard = cross_read(sentences, begin, schedule, folder)
-    linear = teach(sentences, train, schedule.seed).clip(1e-6)
-    opinions = (heard + LINEAR_SHARE * torch.from_numpy(linear).log()).softmax(-1)
-    network = begin()
-    tables = _linear(sentences).tables(len(network.grams.table) - 1)
-    for place, values in zip((network.grams.table, network.grams.bias), tables, strict=True):
+    linear = torch.from_numpy(teach(sentences, train, schedule.seed))
+    first = begin()
+    targets = mix_labels(sentences.emotions[train], linear, TEACHER_SHARES[0])
+    _fit(first, sentences, targets, schedule, folder / "first")
+    heard = reading(first, sentences, train).log_softmax(-1)
+    both = (heard + LINEAR_SHARE * linear.clamp(min=1e-6).log()).softmax(-1)
+    second = begin()
+    tables = _linear(sentences).tables(len(second.grams.table) - 1)
+    for place, values in zip((second.grams.table, second.grams.bias), tables, strict=True):
         place.copy_(torch.from_numpy(values))
-    _fit(network, sentences, opinions, TEACHER_SHARE, schedule, folder)
-    return network
-
-
-def cross_read(
-    sentences: Sentences, begin: Callable[[], TextNet], schedule: Schedule, folder: Path
-) -> Tensor:
-    """Log posteriors [N,7] of the `train` sentences, each by a network that has not seen it."""
-    train = sentences.of("train")
-    fold = np.random.default_rng(schedule.seed).integers(0, FOLDS, len(train))
-    schedule = dataclasses.replace(schedule, epochs=min(schedule.epochs, FOLD_EPOCHS))
-    heard = torch.zeros(len(train), len(EMOTIONS))
-    for held in range(FOLDS):
-        unseen = fold == held
-        splits = sentences.splits.copy()
-        splits[train[unseen]] = UNUSED
-        part = dataclasses.replace(sentences, splits=splits)
-        opinions = torch.from_numpy(teach(part, train[~unseen], schedule.seed))
-        network = begin()
-        _fit(network, part, opinions, LINEAR_TEACHER_SHARE, schedule, folder / f"fold-{held}")
-        heard[unseen] = reading(network, sentences, train[unseen]).log_softmax(-1)
-    right = metrics.accuracy(sentences.emotions[train], heard.numpy().argmax(1))
-    log.info("the networks are right about %.4f of unseen sentences", right)
-    return heard
+    targets = mix_labels(sentences.emotions[train], both, TEACHER_SHARES[1])
+    _fit(second, sentences, targets, dataclasses.replace(schedule, seed=schedule.seed + 1), folder)
+    return second
 
 
 def mix_labels(emotions: np.ndarray, opinions: Tensor, share: float) -> Tensor:
@@ -281,16 +260,10 @@ def reading(network: TextNet, sentences: Sentences, indices: np.ndarray) -> Tens
 
 
 def _fit(
-    network: TextNet,
-    sentences: Sentences,
-    opinions: Tensor,
-    share: float,
-    schedule: Schedule,
-    folder: Path,
+    network: TextNet, sentences: Sentences, targets: Tensor, schedule: Schedule, folder: Path
 ) -> None:
-    """Teach the encoder `share` of a teacher's opinions [N,7] of `train`, and the labels."""
+    """Teach the encoder the targets [N,7] of the `train` sentences."""
     train = sentences.of("train")
-    targets = mix_labels(sentences.emotions[train], opinions, share)
     lengths = np.array([len(sentences.ids[index]) for index in train])
 
     def loss(indices: Tensor) -> Tensor:
