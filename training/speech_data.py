@@ -20,7 +20,7 @@ from training.splits import UNUSED
 from training.whisper import load_encoder
 
 #: Disturbed copies of each clip, beside the clip itself.
-COPIES = 3
+COPIES = 6
 
 
 @dataclass(frozen=True)
