@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,8 +52,9 @@ DEGRADED = 0.15
 MISLEADING = 0.15
 #: Temperatures that are tried.
 TEMPERATURES = np.geomspace(0.5, 2.0, 57).tolist()
-#: Which modalities are present, in the order of `MODALITIES`: every choice but none.
-SUBSETS = [[bool(code & 1 << bit) for bit in range(3)] for code in range(1, 8)]
+#: Every choice of modalities but none, in the order of `MODALITIES`, by its place in
+#: `FusionNet.temperatures`.
+SUBSETS = {code: [bool(code & 1 << bit) for bit in range(3)] for code in range(1, 8)}
 _AGE_SCALE = 25.0
 
 
@@ -105,8 +105,8 @@ def train_fusion(
 def calibrate(network: FusionNet, video: VideoNet, banks: Banks, clips: int) -> None:
     """Fit the temperatures in place, each by the likelihood of `clips` clips of its subset."""
     network.temperatures.fill_(1.0)
-    for code, subset in enumerate(SUBSETS, 1):
-        guesses = guess_clips(network, video, banks, subset, clips, DEGRADED)
+    for code in SUBSETS:
+        guesses = guess_clips(network, video, banks, code, clips, DEGRADED)
         logits, truth = torch.from_numpy(guesses.logits), torch.from_numpy(guesses.truth)
         losses = [F.cross_entropy(logits / temperature, truth) for temperature in TEMPERATURES]
         network.temperatures[code] = TEMPERATURES[int(torch.stack(losses).argmin())]
@@ -166,16 +166,16 @@ def guess_clips(
     network: FusionNet,
     video: VideoNet,
     banks: Banks,
-    subset: Sequence[bool],
+    code: int,
     clips: int,
     degraded: float,
 ) -> Guesses:
-    """Read `clips` clips of `banks` in which the modalities of `subset` [3] are present."""
-    random = np.random.default_rng(sum(bool(present) << bit for bit, present in enumerate(subset)))
+    """Read `clips` clips of `banks` in which the modalities of `SUBSETS[code]` are present."""
+    random = np.random.default_rng(code)
     truth, logits, alone = [], [], []
     for start in range(0, clips, CHUNK):
         emotions = random_emotions(min(CHUNK, clips - start), random)
-        present = np.tile(subset, (len(emotions), 1))
+        present = np.tile(SUBSETS[code], (len(emotions), 1))
         clip = draw_clips(banks, video, emotions, present, random, degraded)
         with torch.no_grad():
             logits.append(network(clip)[0].numpy())
@@ -189,9 +189,9 @@ def emotion_report(
 ) -> dict[str, dict[str, object]]:
     """Compare fused and single accuracies on clips of `banks` for every subset of modalities."""
     report = {}
-    for code, subset in enumerate(SUBSETS, 1):
+    for code, subset in SUBSETS.items():
         temperature = float(network.temperatures[code])
-        guesses = guess_clips(network, video, banks, subset, clips, degraded)
+        guesses = guess_clips(network, video, banks, code, clips, degraded)
         alone = {
             name: metrics.accuracy(guesses.truth, guesses.alone[index])
             for index, name in enumerate(MODALITIES)
@@ -268,7 +268,7 @@ def _draw(
 ) -> None:
     """Draw whom the video network and fusion take for whom on whole clips."""
     guesses = {
-        split: guess_clips(network, video, bank, [True] * 3, clips, degraded=0.0)
+        split: guess_clips(network, video, bank, max(SUBSETS), clips, degraded=0.0)
         for split, bank in banks.items()
     }
     seen = {split: (guess.truth, guess.alone[2]) for split, guess in guesses.items()}
