@@ -1,7 +1,8 @@
 """Train the face networks, emotion and age with gender: `python -m training.face --data DIR`.
 
-The emotion network reads the manifest's rows with a face and an emotion; the other begins with
-face-api's weights (see `training/face_api.py`) and reads those with a face, an age and a gender.
+The emotion network reads the manifest's rows with a face and an emotion; a part of it is face-api's
+as it is (see `training/face_api.py`). The other network begins with face-api's weights and reads
+the rows with a face, an age and a gender.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from torch import Tensor
 
 from training import command, metrics
 from training.contract import EMOTIONS
-from training.face_api import age_gender_state
+from training.face_api import age_gender_state, expression_state
 from training.face_data import Faces, emotion_faces, people_faces
 from training.fit import Schedule, fit
 from training.manifest import GENDERS
@@ -112,12 +113,28 @@ def emotion_accuracy(network: EmotionNet, faces: Faces) -> float:
     return metrics.accuracy(faces.labels["emotion"], guess)
 
 
-def train_emotion(faces: Faces, start: Path | None, schedule: Schedule, folder: Path) -> EmotionNet:
-    """Train the emotion network on `train`, watching `dev`; `start` is an earlier checkpoint."""
+def train_emotion(
+    faces: Faces,
+    expression: dict[str, Tensor] | None,
+    start: Path | None,
+    schedule: Schedule,
+    folder: Path,
+) -> EmotionNet:
+    """Train the emotion network on `train`, watching `dev`.
+
+    Args:
+        faces: Faces whose emotion is known.
+        expression: face-api's expression network, which votes; None leaves it random.
+        start: An earlier checkpoint to begin with.
+        schedule: How long and how fast.
+        folder: Receives the checkpoints.
+    """
     torch.manual_seed(schedule.seed)
     network = EmotionNet().to(memory_format=torch.channels_last)
     if start:
         network.load_state_dict(torch.load(start, weights_only=True)["network"])
+    if expression:
+        network.expression.load_state_dict(expression)
     train, dev = faces.part("train"), faces.part("dev")
     images, labels = train.tensor(), torch.from_numpy(train.labels["emotion"])
 
@@ -174,8 +191,9 @@ def main(arguments: list[str] | None = None) -> None:
     manifest = command.open_data(options)
     if options.only != "attributes":
         faces = emotion_faces(manifest, folder)
+        expression = None if options.quick else expression_state(options.face_api)
         schedule = command.scaled(EMOTION_SCHEDULE, options)
-        network = train_emotion(faces, options.start, schedule, folder / "emotion")
+        network = train_emotion(faces, expression, options.start, schedule, folder / "emotion")
         log.info("test accuracy %.4f", emotion_accuracy(network, faces.part("test")))
         _draw(network, faces, "emotion", EMOTIONS, folder / "emotion")
     if options.only != "emotion":

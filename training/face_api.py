@@ -1,4 +1,4 @@
-"""The age and gender network of face-api (MIT licence), read from its npm package.
+"""Two networks of face-api (MIT licence), read from its npm package: age and gender, expression.
 
     npm pack @vladmandic/face-api@1.7.15 --pack-destination build/face-api
 
@@ -18,10 +18,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from training.contract import EMOTIONS
+
 PACKAGE = "vladmandic-face-api-1.7.15.tgz"
-#: SHA-256 of `age_gender_model.bin`.
-WEIGHTS = "49f92bbc0afef2342c4385e4a2b0acb6d7a727c6f0aa539499719a81acf9abaa"
-#: face-api's name of each block to this project's.
+#: SHA-256 of each network's weights.
+WEIGHTS = {
+    "age_gender_model": "49f92bbc0afef2342c4385e4a2b0acb6d7a727c6f0aa539499719a81acf9abaa",
+    "face_expression_model": "9a9840f2cf1f4c7eab95f197512569345c00d2426754d4608b92af30e0300f3d",
+}
+#: The order in which the expression network names the emotions.
+_EXPRESSIONS = ("neutral", "happiness", "sadness", "anger", "fear", "disgust", "surprise")
+#: face-api's name of each block of the age and gender network to this project's.
 _BLOCKS = {
     "entry_flow/conv_in": "entry.1",
     "entry_flow/reduction_block_0": "reduce_1",
@@ -44,7 +51,7 @@ _PARTS = {
 
 
 def age_gender_state(folder: Path) -> dict[str, Tensor]:
-    """Read the weights as a state dictionary of `AttributeNet`.
+    """Read the age and gender network as a state dictionary of `AttributeNet`.
 
     Args:
         folder: Holds the package as `npm pack` writes it.
@@ -53,19 +60,35 @@ def age_gender_state(folder: Path) -> dict[str, Tensor]:
         FileNotFoundError: The package is missing.
         ValueError: The weights are not the published ones.
     """
+    arrays = _read(folder, "age_gender_model")
+    return {_name(name): _arranged(name, array) for name, array in arrays.items()}
+
+
+def expression_state(folder: Path) -> dict[str, Tensor]:
+    """Read the expression network as a state dictionary of `ExpressionNet`; see above."""
+    state = {}
+    for name, array in _read(folder, "face_expression_model").items():
+        tensor = _arranged(name, array)
+        if name.startswith("fc/"):
+            tensor = tensor[[_EXPRESSIONS.index(emotion) for emotion in EMOTIONS]]
+        state[_expression_name(name)] = tensor
+    return state
+
+
+def _read(folder: Path, model: str) -> dict[str, np.ndarray]:
     path = folder / PACKAGE
     if not path.exists():
         raise FileNotFoundError(f"{path} is missing; see training/face_api.py for the download")
     with tarfile.open(path) as archive:
         manifest, data = (
-            archive.extractfile(f"package/model/age_gender_model{end}").read()
+            archive.extractfile(f"package/model/{model}{end}").read()
             for end in ("-weights_manifest.json", ".bin")
         )
     digest = hashlib.sha256(data).hexdigest()
-    if digest != WEIGHTS:
-        raise ValueError(f"{path}: SHA-256 of the weights is {digest}, expected {WEIGHTS}")
+    if digest != WEIGHTS[model]:
+        raise ValueError(f"{path}: SHA-256 of {model} is {digest}, expected {WEIGHTS[model]}")
     entries = [entry for group in json.loads(manifest) for entry in group["weights"]]
-    return {_name(name): _arranged(name, array) for name, array in tensors(entries, data).items()}
+    return tensors(entries, data)
 
 
 def tensors(entries: list[dict], data: bytes) -> dict[str, np.ndarray]:
@@ -102,6 +125,20 @@ def _name(name: str) -> str:
             names.append("pointwise.bias")
         else:
             names.append(_PARTS[part])
+    return ".".join(names)
+
+
+def _expression_name(name: str) -> str:
+    """Translate `dense1/conv2/bias` to `dense.1.rest.1.pointwise.bias`."""
+    if name.startswith("fc/"):
+        return f"emotion.{_PARTS[name.removeprefix('fc/')]}"
+    block, layer, part = name.split("/")
+    index = int(layer.removeprefix("conv"))
+    names = [f"dense.{block.removeprefix('dense')}", f"rest.{index - 1}" if index else "first"]
+    if (block, index) == ("dense0", 0):
+        names += ["1", _PARTS[part]]
+    else:
+        names.append("pointwise.bias" if part == "bias" else _PARTS[part])
     return ".".join(names)
 
 

@@ -69,7 +69,9 @@ def train_video(
     """Learn which faces of a sequence to trust, from `clips` sequences an epoch."""
     torch.manual_seed(schedule.seed)
     network = VideoNet()
-    network.emotion.load_state_dict(face.emotion.state_dict())
+    with torch.no_grad():
+        for place, values in zip(network.emotion.parameters(), face.last_layer(), strict=True):
+            place.copy_(values)
 
     def loss(indices: Tensor) -> Tensor:
         random = _chance()

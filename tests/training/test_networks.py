@@ -10,6 +10,9 @@ from export.networks import fusion_trial  # noqa: E402
 from training.face import augment  # noqa: E402
 from training.networks.attention import masked_weights  # noqa: E402
 from training.networks.face import (  # noqa: E402
+    SCALE,
+    SURE,
+    VOTE,
     AttributeNet,
     EmotionNet,
     Shrink,
@@ -49,6 +52,22 @@ def test_augmented_faces_stay_pictures(shape):
     faces = augment(torch.rand(shape) * 255)
     assert faces.shape == shape
     assert faces.isfinite().all() and faces.min() >= 0 and faces.max() <= 256
+
+
+def test_the_expression_network_votes_only_where_it_is_sure():
+    network, face = EmotionNet((4, 4, 4, 4)).eval(), torch.rand(1, 1, 48, 48) * 255
+    network.expression.emotion.weight.zero_()
+    answers = []
+    for odds in (0.01, 1.0, 100.0):
+        # One emotion against the six others.
+        network.expression.emotion.bias[0] = SURE + torch.log(torch.tensor(6 * odds))
+        network.expression.emotion.bias[1:] = 0.0
+        answers.append(network(face))
+    doubtful, even, sure = (features[0, -7:] for features, _ in answers)
+    assert doubtful.max() < 0.01 and sure[0] > 0.99 and sure[1:].max() < 0.01
+    assert even[0].item() == pytest.approx(0.5)
+    gained = answers[2][1] - answers[0][1]
+    torch.testing.assert_close(gained[0], SCALE * VOTE * torch.eye(7)[0], atol=0.05, rtol=0)
 
 
 @pytest.mark.parametrize(

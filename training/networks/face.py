@@ -1,4 +1,4 @@
-"""Face networks: a slim VGG on 48 px grey faces and a small Xception on 112 px colour ones."""
+"""Face networks: emotion from 48 px grey faces, age and gender from 112 px colour ones."""
 
 from __future__ import annotations
 
@@ -16,6 +16,14 @@ LUMA = (0.299, 0.587, 0.114)
 COLOUR_SIDE = 112
 #: The mean colour of a face that face-api's networks subtract.
 MEAN_COLOUR = (122.782, 117.001, 104.298)
+#: Right and below only, as TensorFlow pads an even side for a stride of 2.
+PADDING_OF_HALVES = (0, 1, 0, 1)
+#: face-api's expression network votes where the logarithm of its odds passes `SURE`, a thousand to
+#: one; a vote adds `VOTE` to the logit, and the logits are scaled down to stay as sure as they are
+#: right. All three were chosen on `dev`.
+SURE, VOTE, SCALE = 7.0, 1.25, 0.9
+#: What masks a logit; float16, which TensorRT may use, holds it.
+_FAR_BELOW = -1e4
 
 
 def area_matrix(source: int, target: int) -> Tensor:
@@ -94,26 +102,41 @@ class Trunk(nn.Module):
 
 
 class EmotionNet(nn.Module):
-    """The network of the slot `vgg_face`: a 4096-wide feature and the emotion's logits."""
+    """The network of the slot `vgg_face`: a 4096-wide feature and the emotion's logits.
+
+    Two networks read a face: a slim VGG, which is trained, and face-api's expression network, kept
+    as it is. That one is often wrong about faces of the web, but hardly where it is very sure, as
+    it is of posed faces: there it votes. The feature is what the slim VGG's last layer reads, and
+    the votes.
+    """
 
     def __init__(self, widths: tuple[int, ...] = WIDTHS) -> None:
         super().__init__()
+        own = VIDEO_FEATURE - len(EMOTIONS)
         self.trunk = Trunk(widths)
-        self.feature = nn.Sequential(nn.Linear(widths[-1], VIDEO_FEATURE), nn.ReLU())
+        self.feature = nn.Sequential(nn.Linear(widths[-1], own), nn.ReLU())
         self.dropout = nn.Dropout(0.4)
-        self.emotion = nn.Linear(VIDEO_FEATURE, len(EMOTIONS))
+        self.emotion = nn.Linear(own, len(EMOTIONS))
+        self.expression = ExpressionNet().requires_grad_(False)
 
     def forward(self, faces: Tensor) -> tuple[Tensor, Tensor]:
-        """Grey faces [B,1,48,48] to features [B,4096] and logits [B,7].
+        """Grey faces [B,1,48,48] in 0..255 to features [B,4096] and logits [B,7].
 
-        Unless it trains, the network looks at each face and at its mirror image, and averages the
-        features: an expression means the same either way.
+        Unless it trains, the slim VGG looks at each face and at its mirror image, and averages the
+        features: an expression means the same either way. While it trains, nobody votes.
         """
         if self.training:
-            features = self.feature(self.trunk(faces))
-        else:
-            features = mirror_mean(self.feature(self.trunk(with_mirrors(faces))))
-        return features, self.emotion(self.dropout(features))
+            own = self.dropout(self.feature(self.trunk(faces)))
+            return F.pad(own, (0, len(EMOTIONS))), self.emotion(own)
+        own = mirror_mean(self.feature(self.trunk(with_mirrors(faces))))
+        features = torch.cat([own, self.expression.votes(faces)], 1)
+        return features, F.linear(features, *self.last_layer())
+
+    def last_layer(self) -> tuple[Tensor, Tensor]:
+        """What turns features into logits, votes included: weights [7,4096] and bias [7]."""
+        votes = VOTE * torch.eye(len(EMOTIONS))
+        weights = torch.cat([self.emotion.weight, votes], 1)
+        return SCALE * weights, SCALE * self.emotion.bias
 
 
 def with_mirrors(faces: Tensor) -> Tensor:
@@ -129,14 +152,16 @@ def mirror_mean(rows: Tensor) -> Tensor:
 class Separable(nn.Module):
     """A 3x3 convolution of each channel by itself, then a 1x1 convolution over all channels."""
 
-    def __init__(self, inputs: int, outputs: int) -> None:
+    def __init__(self, inputs: int, outputs: int, halve: bool = False) -> None:
         super().__init__()
-        self.depthwise = nn.Conv2d(inputs, inputs, 3, padding=1, groups=inputs, bias=False)
+        self.pad = nn.ZeroPad2d(PADDING_OF_HALVES) if halve else nn.Identity()
+        stride, padding = (2, 0) if halve else (1, 1)
+        self.depthwise = nn.Conv2d(inputs, inputs, 3, stride, padding, groups=inputs, bias=False)
         self.pointwise = nn.Conv2d(inputs, outputs, 1)
 
     def forward(self, maps: Tensor) -> Tensor:
-        """Map [B,inputs,S,S] to [B,outputs,S,S]."""
-        return self.pointwise(self.depthwise(maps))
+        """Map [B,inputs,S,S] to [B,outputs,S,S], or to S/2 when it halves."""
+        return self.pointwise(self.depthwise(self.pad(maps)))
 
 
 class Reduction(nn.Module):
@@ -179,8 +204,7 @@ class AttributeNet(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.register_buffer("mean", torch.tensor(MEAN_COLOUR).reshape(3, 1, 1), persistent=False)
-        # Padded to the right and below only, as TensorFlow pads an even side for a stride of 2.
-        self.entry = nn.Sequential(nn.ZeroPad2d((0, 1, 0, 1)), nn.Conv2d(3, 32, 3, stride=2))
+        self.entry = nn.Sequential(nn.ZeroPad2d(PADDING_OF_HALVES), nn.Conv2d(3, 32, 3, stride=2))
         self.reduce_1, self.reduce_2 = Reduction(32, 64), Reduction(64, 128)
         self.middle = nn.Sequential(Residual(128), Residual(128))
         self.reduce_3, self.exit = Reduction(128, 256), Separable(256, 512)
@@ -203,6 +227,50 @@ class AttributeNet(nn.Module):
         maps = self.entry((faces - self.mean) / 255).relu()
         maps = self.reduce_2(self.reduce_1(maps, activate=False))
         return self.exit(self.reduce_3(self.middle(maps))).relu().mean(dim=(2, 3))
+
+
+class Dense(nn.Module):
+    """Four convolutions, the first of which halves; each reads the sum of those before."""
+
+    def __init__(self, first: nn.Module, width: int) -> None:
+        super().__init__()
+        self.first = first
+        self.rest = nn.ModuleList(Separable(width, width) for _ in range(3))
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """Map [B,inputs,S,S] to [B,width,S/2,S/2], at least 0."""
+        total = self.first(maps).relu()
+        for layer in self.rest:
+            total = total + layer(total.relu())
+        return total.relu()
+
+
+class ExpressionNet(nn.Module):
+    """The expression network of face-api: densely connected separable convolutions."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        widths = (32, 64, 128, 256)
+        self.register_buffer("mean", torch.tensor(MEAN_COLOUR).reshape(3, 1, 1), persistent=False)
+        itself = _FAR_BELOW * torch.eye(len(EMOTIONS))
+        self.register_buffer("itself", itself, persistent=False)
+        entry = nn.Sequential(nn.ZeroPad2d(PADDING_OF_HALVES), nn.Conv2d(3, 32, 3, stride=2))
+        halves = (Separable(width, 2 * width, halve=True) for width in widths[:-1])
+        self.dense = nn.Sequential(*map(Dense, (entry, *halves), widths))
+        self.emotion = nn.Linear(widths[-1], len(EMOTIONS))
+
+    def forward(self, faces: Tensor) -> Tensor:
+        """Grey faces [B,1,48,48] in 0..255, enlarged to 112 pixels, to logits [B,7]."""
+        side = (COLOUR_SIDE, COLOUR_SIDE)
+        large = F.interpolate(faces, side, mode="bilinear", align_corners=False)
+        maps = self.dense((large.expand(-1, 3, -1, -1) - self.mean) / 255)
+        return self.emotion(maps.mean(dim=(2, 3)))
+
+    def votes(self, faces: Tensor) -> Tensor:
+        """How decidedly each emotion's odds against all others pass `SURE`: [B,7] in 0..1."""
+        logits = self(faces)
+        others = (logits.unsqueeze(1) + self.itself).logsumexp(2)
+        return torch.sigmoid(logits - others - SURE)
 
 
 class ServedEmotion(nn.Module):
