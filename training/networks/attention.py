@@ -7,8 +7,9 @@ from torch import Tensor
 
 #: Keeps the quotient finite when no row is present; far below float32's rounding otherwise.
 _NOTHING = 1e-30
-#: A score no present row has: exp of its distance to one is 0.
-_FAR_BELOW = -1e4
+#: A score that nothing real has: exp of its distance to one is 0. float16, which TensorRT may use,
+#: holds it.
+FAR_BELOW = -1e4
 
 
 def masked_weights(scores: Tensor, present: Tensor) -> Tensor:
@@ -21,7 +22,7 @@ def masked_weights(scores: Tensor, present: Tensor) -> Tensor:
     Returns:
         [...,T], exactly 0 where absent; all 0 when nothing is present.
     """
-    scores = torch.where(present > 0, scores, torch.full_like(scores, _FAR_BELOW))
+    scores = torch.where(present > 0, scores, torch.full_like(scores, FAR_BELOW))
     raised = torch.exp(scores - scores.amax(-1, keepdim=True)) * present
     return raised / (raised.sum(-1, keepdim=True) + _NOTHING)
 

@@ -7,6 +7,7 @@ import torch.nn.functional as F  # noqa: N812 - the field's name for it
 from torch import Tensor, nn
 
 from training.contract import EMOTIONS, GENDER_CODES, VIDEO_FEATURE
+from training.networks.attention import FAR_BELOW
 
 CROP_SIDE = 224
 FACE_SIDE = 48
@@ -22,8 +23,6 @@ PADDING_OF_HALVES = (0, 1, 0, 1)
 #: one; a vote adds `VOTE` to the logit, and the logits are scaled down to stay as sure as they are
 #: right. All three were chosen on `dev`.
 SURE, VOTE, SCALE = 7.0, 1.25, 0.9
-#: What masks a logit; float16, which TensorRT may use, holds it.
-_FAR_BELOW = -1e4
 
 
 def area_matrix(source: int, target: int) -> Tensor:
@@ -252,7 +251,7 @@ class ExpressionNet(nn.Module):
         super().__init__()
         widths = (32, 64, 128, 256)
         self.register_buffer("mean", torch.tensor(MEAN_COLOUR).reshape(3, 1, 1), persistent=False)
-        itself = _FAR_BELOW * torch.eye(len(EMOTIONS))
+        itself = FAR_BELOW * torch.eye(len(EMOTIONS))
         self.register_buffer("itself", itself, persistent=False)
         entry = nn.Sequential(nn.ZeroPad2d(PADDING_OF_HALVES), nn.Conv2d(3, 32, 3, stride=2))
         halves = (Separable(width, 2 * width, halve=True) for width in widths[:-1])

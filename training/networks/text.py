@@ -7,6 +7,7 @@ import torch.nn.functional as F  # noqa: N812 - the field's name for it
 from torch import Tensor, nn
 
 from training.contract import EMOTIONS, TEXT_FEATURE
+from training.networks.attention import FAR_BELOW
 from training.serving_code import front_end
 
 WIDTH = 384
@@ -18,8 +19,6 @@ LAYERS = 8
 GRAM_SHARE = 0.5
 SCALE = 0.63
 _EPSILON = 1e-12
-#: The score of padding; float16, which TensorRT may use, holds it.
-_FAR_BELOW = -1e4
 
 
 class Layer(nn.Module):
@@ -62,7 +61,7 @@ class Encoder(nn.Module):
     def forward(self, ids: Tensor) -> Tensor:
         """Embed and let the pieces see each other."""
         x = self.dropout(self.norm(self.word(ids) + self.position[: ids.shape[1]]))
-        mask = ((ids == 0).to(x.dtype) * _FAR_BELOW)[:, None, None]
+        mask = ((ids == 0).to(x.dtype) * FAR_BELOW)[:, None, None]
         for layer in self.layers:
             x = layer(x, mask)
         return x
