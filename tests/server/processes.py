@@ -9,6 +9,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
+
 from server import RunningServer
 
 SHARED_MEMORY = Path("/dev/shm")
@@ -53,17 +55,16 @@ def wait_for_end(process: Process) -> None:
 
 def is_alive(process: Process) -> bool:
     try:
-        return Path(f"/proc/{process.pid}/cmdline").read_text().split("\0") == process.arguments
-    except OSError:
+        return psutil.Process(process.pid).cmdline() == process.arguments
+    except psutil.NoSuchProcess:
         return False
 
 
 def _children(pid: int) -> list[Process]:
     children = []
-    for task in Path(f"/proc/{pid}/task").iterdir():
-        for child in (task / "children").read_text().split():
-            with suppress(FileNotFoundError):
-                # A process that has ended but was not waited for has no command line.
-                if line := Path(f"/proc/{child}/cmdline").read_text():
-                    children.append(Process(int(child), line.split("\0")))
+    for child in psutil.Process(pid).children():
+        with suppress(psutil.NoSuchProcess):
+            # A process that has ended but was not waited for has no command line.
+            if arguments := child.cmdline():
+                children.append(Process(child.pid, arguments))
     return children
