@@ -12,9 +12,10 @@ from pathlib import Path
 
 import torch
 
+from clients.errors import ManifestError
 from training.corpora import open_manifest
 from training.fit import Schedule
-from training.manifest import Manifest, ManifestError
+from training.manifest import Manifest
 
 #: A file that says of a folder of checkpoints that they were made by `--quick`.
 QUICK_MARK = "QUICK"

@@ -21,15 +21,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from clients.errors import ManifestError
 from training.contract import EMOTIONS
-from training.manifest import (
-    Manifest,
-    ManifestError,
-    read_manifest,
-    relative,
-    row_of,
-    write_manifest,
-)
+from training.manifest import Manifest, read_manifest, relative, row_of, write_manifest
 from training.splits import sentence_name, split_of, splits_in_order
 
 log = logging.getLogger(__name__)
@@ -195,7 +189,7 @@ def main(arguments: list[str] | None = None) -> None:
     own = options.data / MANIFEST
     try:
         if own.exists():
-            rows = [row_of(row, options.out) for row in read_manifest(own).examples]
+            rows = [row_of(row, options.out) for row in read_manifest(own).samples]
             write_manifest(options.out / MANIFEST, rows)
         else:
             convert(options.data, options.out)

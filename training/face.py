@@ -15,12 +15,12 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - the field's name for it
 from torch import Tensor
 
+from clients.evaluation.manifest import GENDERS
 from training import command, metrics
 from training.contract import EMOTIONS
 from training.face_api import age_gender_state, expression_state
 from training.face_data import Faces, emotion_faces, people_faces
 from training.fit import Schedule, fit
-from training.manifest import GENDERS
 from training.networks.face import LUMA, AttributeNet, EmotionNet
 from training.pictures import draw_confusions
 

@@ -14,7 +14,9 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from training.manifest import Example, Manifest, ManifestError, labels_of
+from clients.errors import ManifestError
+from clients.evaluation.manifest import Sample
+from training.manifest import Manifest, labels_of
 from training.networks.face import CROP_SIDE, Shrink, ShrinkColour
 
 log = logging.getLogger(__name__)
@@ -72,42 +74,40 @@ def people_faces(manifest: Manifest, folder: Path) -> Faces:
     return _faces(people, ("age", "gender"), ShrinkColour(), folder / "people.npz")
 
 
-def _faces(
-    examples: Sequence[Example], names: Sequence[str], shrink: nn.Module, kept: Path
-) -> Faces:
-    labels = labels_of(examples)
-    images = _kept_images(examples, shrink, kept)
+def _faces(samples: Sequence[Sample], names: Sequence[str], shrink: nn.Module, kept: Path) -> Faces:
+    labels = labels_of(samples)
+    images = _kept_images(samples, shrink, kept)
     return Faces(images, labels["split"], {name: labels[name] for name in names})
 
 
-def _kept_images(examples: Sequence[Example], shrink: nn.Module, path: Path) -> np.ndarray:
+def _kept_images(samples: Sequence[Sample], shrink: nn.Module, path: Path) -> np.ndarray:
     """Read the images, or take them from `path` when it was made from the same files."""
-    state = _state(examples, type(shrink).__name__)
+    state = _state(samples, type(shrink).__name__)
     if path.exists():
         with np.load(path, allow_pickle=False) as arrays:
             if str(arrays["state"]) == state:
                 return arrays["images"]
         log.info("%s was made from other images and is made again", path)
-    images = served_faces(examples, shrink)
+    images = served_faces(samples, shrink)
     path.parent.mkdir(parents=True, exist_ok=True)
     np.savez(path, images=images, state=np.array(state))
     return images
 
 
-def _state(examples: Sequence[Example], way: str) -> str:
+def _state(samples: Sequence[Sample], way: str) -> str:
     """Summarise which files there are, their sizes, when they were written and what was done."""
     digest = hashlib.sha256(way.encode())
-    for example in examples:
-        stat = example.face.stat()
-        digest.update(f"{example.face.resolve()}\0{stat.st_size}\0{stat.st_mtime_ns}\n".encode())
+    for sample in samples:
+        stat = sample.face.stat()
+        digest.update(f"{sample.face.resolve()}\0{stat.st_size}\0{stat.st_mtime_ns}\n".encode())
     return digest.hexdigest()
 
 
-def served_faces(examples: Sequence[Example], shrink: nn.Module) -> np.ndarray:
+def served_faces(samples: Sequence[Sample], shrink: nn.Module) -> np.ndarray:
     """Read face images and pass them through what serving does before a network.
 
     Args:
-        examples: Rows with a face; N of them.
+        samples: Rows with a face; N of them.
         shrink: Maps CROPS [B,224,224,3] to [B,C,S,S] in 0..255.
 
     Returns:
@@ -117,19 +117,19 @@ def served_faces(examples: Sequence[Example], shrink: nn.Module) -> np.ndarray:
         ManifestError: A file is not an image; the message names its row.
     """
     parts = []
-    for start in tqdm(range(0, len(examples), CHUNK), "faces", unit_scale=CHUNK, disable=None):
-        crops = np.stack([_crop(example) for example in examples[start : start + CHUNK]])
+    for start in tqdm(range(0, len(samples), CHUNK), "faces", unit_scale=CHUNK, disable=None):
+        crops = np.stack([_crop(sample) for sample in samples[start : start + CHUNK]])
         small = shrink(torch.from_numpy(crops))
         parts.append(small.round().clamp(0, 255).to(torch.uint8).numpy())
     return np.concatenate(parts)
 
 
-def _crop(example: Example) -> np.ndarray:
+def _crop(sample: Sample) -> np.ndarray:
     """Read an image as the served models take a face: uint8 [224,224,3] RGB."""
     # Not imread, which cannot open every path on every system and prints when it fails.
-    data = np.frombuffer(example.face.read_bytes(), np.uint8)
+    data = np.frombuffer(sample.face.read_bytes(), np.uint8)
     image = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
     if image is None:
-        raise ManifestError(f"{example.where}: face {example.face} is not an image")
+        raise ManifestError(f"{sample.where}: face {sample.face} is not an image")
     resized = cv2.resize(image, (CROP_SIDE, CROP_SIDE), interpolation=cv2.INTER_LINEAR)
     return cv2.cvtColor(resized, cv2.COLOR_BGR2RGB)

@@ -11,8 +11,10 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from clients.errors import ManifestError
+from clients.evaluation.manifest import Sample
 from training.fit import multiply_fast
-from training.manifest import Example, Manifest, ManifestError, labels_of
+from training.manifest import Manifest, labels_of
 from training.networks.speech import LAYERS, Encoder
 from training.serving_code import front_end
 from training.sound import disturb
@@ -53,8 +55,8 @@ class Windows:
         return self.labels[name][self.clips]
 
 
-def recordings(clips: Sequence[Example]) -> Iterator[tuple[int, bool, np.ndarray]]:
-    """Yield (clip, is disturbed, samples) for each clip and each copy of it.
+def recordings(clips: Sequence[Sample]) -> Iterator[tuple[int, bool, np.ndarray]]:
+    """Yield (clip, is disturbed, waveform) for each clip and each copy of it.
 
     Raises:
         ManifestError: A clip cannot be decoded.
@@ -74,7 +76,7 @@ def recordings(clips: Sequence[Example]) -> Iterator[tuple[int, bool, np.ndarray
             yield index, True, disturb(waveform, random)
 
 
-def embed(clips: Sequence[Example], encoder: Encoder) -> Windows:
+def embed(clips: Sequence[Sample], encoder: Encoder) -> Windows:
     """Encode every window of every clip and of its copies."""
     mel = front_end("speech_frontend", "log_mel")
     pooled, origins, disturbed = [], [], []

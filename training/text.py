@@ -30,7 +30,7 @@ from training import command, metrics
 from training.contract import EMOTIONS
 from training.e5 import load_encoder, read_source
 from training.fit import Schedule, fit
-from training.manifest import Manifest
+from training.manifest import Manifest, labels_of
 from training.networks.text import TextNet, lose
 from training.pictures import draw_confusions
 from training.serving_code import front_end
@@ -96,12 +96,13 @@ def read_sentences(manifest: Manifest) -> Sentences:
     tokens = [tokenizer.encode(row.text) for row in rows]
     kept = [index for index, read in enumerate(tokens) if read.ids.size]
     log.info("%d of %d sentences are readable", len(kept), len(rows))
+    labels = labels_of([rows[index] for index in kept])
     return Sentences(
         np.array([rows[index].text for index in kept], dtype=object),
         [_cut(tokens[index].ids[tokens[index].ids > 0]) for index in kept],
         [tokens[index].grams[tokens[index].grams > 0] for index in kept],
-        np.array([rows[index].emotion for index in kept]),
-        np.array([rows[index].split for index in kept]),
+        labels["emotion"],
+        labels["split"],
     )
 
 

@@ -11,9 +11,9 @@ gender        male or female
 split         any name, to select rows by
 corpus        any name, to select rows by; results are also given by corpus
 
-Training reads two more, `age_group` and `script`, which say nothing here. Files are relative to the
-manifest's folder. Any column may be missing and any cell empty, as long as each row brings text or
-a file.
+Training reads the same file, and two columns more, age_group and script, which say nothing here.
+Files are relative to the manifest's folder. Any column may be missing and any cell empty, as long
+as each row brings text or a file.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ logger = logging.getLogger(__name__)
 FILES = ("speech", "video", "face")
 MEDIA = ("text", *FILES)
 GENDERS = tuple(GENDER_CODES.values())
-COLUMNS = (*MEDIA, "person", "emotion", "age", "gender", "split", "corpus")
-#: What only training reads.
-TRAINING_COLUMNS = ("age_group", "script")
+#: Columns whose cells are taken as they are.
+NAMES = ("person", "emotion", "gender", "split", "corpus", "age_group", "script")
+COLUMNS = (*MEDIA, *NAMES, "age")
 OLDEST = 120.0
 
 
@@ -58,6 +58,9 @@ class Sample:
         gender: "male" or "female".
         split: A name.
         corpus: A name.
+        age_group: A name when `age` only stands for a group.
+        script: A name for the words when several people speak the same.
+        manifest: The file that it is a row of.
     """
 
     row: int
@@ -72,6 +75,18 @@ class Sample:
     gender: str = ""
     split: str = ""
     corpus: str = ""
+    age_group: str = ""
+    script: str = ""
+    manifest: Path = Path()
+
+    @property
+    def where(self) -> str:
+        """Name the row in a message."""
+        return f"{self.manifest}, row {self.row}"
+
+    def states(self, column: str) -> bool:
+        """Tell whether the row fills a column."""
+        return getattr(self, column) not in (None, "")
 
 
 def read_manifest(path: Path) -> list[Sample]:
@@ -129,9 +144,9 @@ def _check_heading(path: Path, names: Sequence[str]) -> None:
             f"{path}: expected at least one of the columns {', '.join(MEDIA)}, "
             f"found {', '.join(names) or 'none'}"
         )
-    others = [name for name in names if name not in (*COLUMNS, *TRAINING_COLUMNS)]
+    others = [name for name in names if name not in COLUMNS]
     if others:
-        logger.warning("%s: columns that say nothing here: %s", path, ", ".join(others))
+        logger.warning("%s: ignoring the columns %s", path, ", ".join(others))
 
 
 def _sample(path: Path, number: int, row: Mapping[str | None, str | None]) -> Sample:
@@ -150,7 +165,8 @@ def _sample(path: Path, number: int, row: Mapping[str | None, str | None]) -> Sa
         text=cells["text"] or None,
         **{column: _file(where, path.parent, column, cells[column]) for column in FILES},
         age=_years(where, cells["age"]),
-        **{name: cells[name] for name in ("person", "emotion", "gender", "split", "corpus")},
+        **{name: cells[name] for name in NAMES},
+        manifest=path,
     )
 
 

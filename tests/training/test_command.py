@@ -58,8 +58,8 @@ def test_quick_keeps_a_few_rows_of_each_label_and_split(tmp_path):
     parser = command.parser(None)
     whole = command.open_data(command.start(parser, ["--data", str(tmp_path)]))
     few = command.open_data(command.start(parser, ["--data", str(tmp_path), "--quick"]))
-    assert len(whole.examples) == 54
-    assert len(few.examples) == 6 * command.QUICK_ROWS
+    assert len(whole.samples) == 54
+    assert len(few.samples) == 6 * command.QUICK_ROWS
 
 
 def test_data_that_cannot_be_used_end_a_command_with_the_cause(tmp_path):

@@ -10,8 +10,9 @@ import cv2
 import numpy as np
 import pytest
 
+from clients.errors import ManifestError
 from training import corpora
-from training.manifest import ManifestError, read_manifest
+from training.manifest import read_manifest
 
 SPEECH_COLUMNS = "path,corpus,language,speaker,gender,age,age_group,emotion,script,seconds"
 
@@ -59,13 +60,13 @@ def test_faces_keep_their_pixels_labels_and_validation_part(data, tmp_path):
         assert not any(row.split == "test" for row in faces[1::4])
         for row, image in zip(faces, archive["images"], strict=True):
             assert (cv2.imread(str(row.face), cv2.IMREAD_GRAYSCALE) == image).all()
-    assert [row.emotion for row in faces] == [0, 3] * 20
+    assert [row.emotion for row in faces] == ["happiness", "fear"] * 20
 
 
 def test_people_bring_age_and_gender(data, tmp_path):
     people = corpora.open_manifest(data, tmp_path / "out").having("face", "age", "gender")
     assert [row.age for row in people] == [20 + index for index in range(10)]
-    assert all(row.gender == 1 and row.face.is_file() for row in people)
+    assert all(row.gender == "female" and row.face.is_file() for row in people)
 
 
 def test_korean_emotional_clips_are_left_to_cross_validation(data, tmp_path):
@@ -117,12 +118,12 @@ def test_the_command_writes_a_users_manifest_with_its_splits(tmp_path):
     written = tmp_path / "eval" / "manifest.csv"
     with written.open(encoding="utf-8") as file:
         assert {row["split"] for row in csv.DictReader(file)} == {"train", "dev", "test"}
-    assert [row.split for row in read_manifest(written).examples] == [
-        row.split for row in read_manifest(own).examples
+    assert [row.split for row in read_manifest(written).samples] == [
+        row.split for row in read_manifest(own).samples
     ]
 
 
 def test_the_command_ends_with_the_cause_of_a_mistake(tmp_path):
     (tmp_path / "manifest.csv").write_text("text,emotion\nyes,hapy\n", encoding="utf-8")
-    with pytest.raises(SystemExit, match=r"error: .*row 2: emotion is 'hapy'"):
+    with pytest.raises(SystemExit, match=r"error: .*row 2: emotion: expected .*, found 'hapy'"):
         corpora.main(["--data", str(tmp_path), "--out", str(tmp_path / "eval")])

@@ -8,9 +8,10 @@ import pytest
 
 pytest.importorskip("torch", reason="training needs PyTorch (requirements/export.txt)")
 
+from clients.errors import ManifestError
 from training.contract import EMOTIONS
 from training.face_data import emotion_faces, people_faces
-from training.manifest import ManifestError, read_manifest
+from training.manifest import read_manifest
 
 SPLITS = ("train", "dev", "test")
 
