@@ -5,7 +5,9 @@ from __future__ import annotations
 import csv
 import logging
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -32,6 +34,9 @@ class Schedule:
         optimiser: "sgd" (Nesterov momentum 0.9) or "adamw".
         seed: Seeds the weights, the order and the augmentation.
         bfloat16: Multiply in bfloat16 where that is faster; see `multiply_fast`.
+        uphill: How far all weights together are moved towards a greater loss before the gradient
+            that counts is taken there, which finds flatter minima: the rho of sharpness-aware
+            minimisation (arXiv 2010.01412). 0 takes it where they are, in half the time.
     """
 
     epochs: int
@@ -41,6 +46,7 @@ class Schedule:
     optimiser: str = "adamw"
     seed: int = 0
     bfloat16: bool = False
+    uphill: float = 0.0
 
 
 def multiply_fast(wanted: bool = True) -> torch.autocast:
@@ -106,13 +112,10 @@ def fit(
         title = f"epoch {epoch + 1}/{schedule.epochs}"
         for indices in tqdm(batches, title, steps, leave=False, disable=None):
             optimiser.zero_grad(set_to_none=True)
-            with multiply_fast(schedule.bfloat16):
-                value = loss(indices)
-            value.backward()
+            total += _differentiate(network, partial(loss, indices), schedule)
             nn.utils.clip_grad_norm_(network.parameters(), 5.0)
             optimiser.step()
             cycle.step()
-            total += value.item()
         network.eval()
         with torch.no_grad():
             row = {"epoch": epoch + 1, "loss": total / steps, **evaluate()}
@@ -132,6 +135,47 @@ def fit(
     network.eval()
 
 
+def _differentiate(network: nn.Module, loss: Callable[[], Tensor], schedule: Schedule) -> float:
+    """Leave the gradients of a step in the weights; return the loss where they are."""
+    state = torch.get_rng_state()
+    with multiply_fast(schedule.bfloat16):
+        value = loss()
+    value.backward()
+    if schedule.uphill:
+        # With the same augmentation and dropout.
+        torch.set_rng_state(state)
+        with _uphill(network, schedule.uphill):
+            with multiply_fast(schedule.bfloat16):
+                again = loss()
+            again.backward()
+    return value.item()
+
+
+@contextmanager
+def _uphill(network: nn.Module, distance: float) -> Iterator[None]:
+    """Move the weights along their gradients, which are then forgotten, and back at the end."""
+    weights = [weight for weight in network.parameters() if weight.grad is not None]
+    length = torch.stack([weight.grad.norm() for weight in weights]).norm() + 1e-12
+    steps = [weight.grad * (distance / length) for weight in weights]
+    network.zero_grad(set_to_none=True)
+    # Running means are of the weights that stay.
+    norms = [part for part in network.modules() if isinstance(part, nn.BatchNorm2d)]
+    momenta = [norm.momentum for norm in norms]
+    _move(weights, steps, 1.0)
+    for norm in norms:
+        norm.momentum = 0.0
+    yield
+    for norm, momentum in zip(norms, momenta, strict=True):
+        norm.momentum = momentum
+    _move(weights, steps, -1.0)
+
+
+def _move(weights: list[nn.Parameter], steps: list[Tensor], share: float) -> None:
+    with torch.no_grad():
+        for weight, step in zip(weights, steps, strict=True):
+            weight.add_(step, alpha=share)
+
+
 def keep(network: nn.Module, folder: Path) -> None:
     """Put a network's present weights into the last checkpoint of its training."""
     state = torch.load(folder / "last.pt", weights_only=True)
@@ -140,9 +184,9 @@ def keep(network: nn.Module, folder: Path) -> None:
 
 def _save(state: dict[str, object], folder: Path) -> None:
     """Write `last.pt`; an older one stays until the new one is whole."""
-    partial = folder / "last.pt.partial"
-    torch.save(state, partial)
-    partial.replace(folder / "last.pt")
+    unfinished = folder / "last.pt.partial"
+    torch.save(state, unfinished)
+    unfinished.replace(folder / "last.pt")
 
 
 def trained(network: Network, folder: Path) -> Network:

@@ -3,21 +3,22 @@
 The encoder begins as multilingual-e5-small, which `--e5` holds; see `training/e5.py`. The labels
 are noisy and a network learns noise by heart. So it learns a mixture of each label and of what a
 teacher says. The first teacher is a linear model of syllables and jamo, fitted on other sentences.
-The second, of a network that starts afresh, is that model and the first network together
-(born-again networks, arXiv 1805.04770). Served, two speak: the second network's encoder, and a
-linear model of hashed syllable n-grams that is fitted on all of `train`.
+It and the first network teach the second, which starts afresh, and so on (born-again networks,
+arXiv 1805.04770). The last one also sees sentences cut into other pieces each time (subword
+regularization, arXiv 1804.10959). Served, two speak: the last network's encoder, and a linear model
+of hashed syllable n-grams that is fitted on all of `train`.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import logging
 import unicodedata
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+import sentencepiece
 import torch
 import torch.nn.functional as F  # noqa: N812 - the field's name for it
 from scipy import sparse
@@ -45,10 +46,26 @@ HIDDEN, UNKNOWN_PIECE = 0.1, 3
 #: A batch is read in parts of like length, which spares padding.
 PARTS = 3
 FOLDS = 4
-#: Shares of the teachers' opinion in the first and the second targets; the rest is the label.
-TEACHER_SHARES = (0.5, 0.65)
-#: How much the linear model's logarithms count in the second teacher, beside the first network's.
+#: How much the linear model's logarithms count in a later teacher, beside a network's.
 LINEAR_SHARE = 0.5
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """How one of the networks is taught.
+
+    Attributes:
+        share: The teacher's share in the targets; the rest is the label.
+        evenness: How evenly SentencePiece draws one of the ways to cut a sentence, its alpha: all
+            alike at 0, by their likelihood at 1. Without it, only the likeliest is read.
+    """
+
+    share: float
+    evenness: float | None = None
+
+
+#: One after the other; the last network is served.
+LESSONS = (Lesson(0.5), Lesson(0.65), Lesson(0.7, evenness=0.3))
 
 
 @dataclass(frozen=True)
@@ -77,9 +94,16 @@ class Sentences:
         """Word pieces [B,L] and n-grams [B,G] of sentences, int32, padded to the longest."""
         return self.pieces(indices), _padded([self.grams[int(index)] for index in indices])
 
-    def pieces(self, indices: np.ndarray | Tensor) -> Tensor:
-        """Word pieces alone, int32 [B,L]."""
-        return _padded([self.ids[int(index)] for index in indices])
+    def pieces(self, indices: np.ndarray | Tensor, evenness: float | None = None) -> Tensor:
+        """Word pieces alone, int32 [B,L]: the likeliest, or drawn as `Lesson` says."""
+        if evenness is None:
+            return _padded([self.ids[int(index)] for index in indices])
+        # What is drawn follows from PyTorch's seed, so that a resumed training draws the same.
+        sentencepiece.set_random_generator_seed(int(torch.randint(1, 2**31, ())))
+        tokenizer = front_end("text_tokenizer", "tokenizer")
+        drawn = {"enable_sampling": True, "alpha": evenness, "nbest_size": -1}
+        texts = [tokenizer.normalise(self.texts[int(index)]) for index in indices]
+        return _padded([_cut(np.array(tokenizer.piece_ids(text, **drawn))) for text in texts])
 
 
 def _padded(rows: list[np.ndarray]) -> Tensor:
@@ -226,21 +250,31 @@ def scores(network: TextNet, sentences: Sentences, split: str) -> dict[str, floa
 def train_text(
     sentences: Sentences, begin: Callable[[], TextNet], schedule: Schedule, folder: Path
 ) -> TextNet:
-    """Train on `train` twice from one beginning, watching `dev`; return the second network."""
+    """Train on `train` by all lessons, watching `dev`; return the last network.
+
+    Args:
+        sentences: Whose emotions are known.
+        begin: Makes the network that each lesson starts from.
+        schedule: How long and how fast each lesson is.
+        folder: Receives the last network's checkpoints, and in `lesson-1`, `lesson-2` and so on
+            those of the others.
+    """
     train = sentences.of("train")
     linear = torch.from_numpy(teach(sentences, train, schedule.seed))
-    first = begin()
-    targets = mix_labels(sentences.emotions[train], linear, TEACHER_SHARES[0])
-    _fit(first, sentences, targets, schedule, folder / "first")
-    heard = reading(first, sentences, train).log_softmax(-1)
-    both = (heard + LINEAR_SHARE * linear.clamp(min=1e-6).log()).softmax(-1)
-    second = begin()
-    tables = _linear(sentences).tables(len(second.grams.table) - 1)
-    for place, values in zip((second.grams.table, second.grams.bias), tables, strict=True):
-        place.copy_(torch.from_numpy(values))
-    targets = mix_labels(sentences.emotions[train], both, TEACHER_SHARES[1])
-    _fit(second, sentences, targets, dataclasses.replace(schedule, seed=schedule.seed + 1), folder)
-    return second
+    grams, network = _linear(sentences), None
+    for number, lesson in enumerate(LESSONS, start=1):
+        opinion = linear
+        if network:
+            heard = reading(network, sentences, train).log_softmax(-1)
+            opinion = (heard + LINEAR_SHARE * linear.clamp(min=1e-6).log()).softmax(-1)
+        network = begin()
+        tables = grams.tables(len(network.grams.table) - 1)
+        network.grams.table.copy_(torch.from_numpy(tables[0]))
+        network.grams.bias.copy_(torch.from_numpy(tables[1]))
+        place = folder if number == len(LESSONS) else folder / f"lesson-{number}"
+        own = replace(schedule, seed=schedule.seed + number - 1)
+        _fit(network, sentences, opinion, lesson, own, place)
+    return network
 
 
 def mix_labels(emotions: np.ndarray, opinions: Tensor, share: float) -> Tensor:
@@ -261,18 +295,24 @@ def reading(network: TextNet, sentences: Sentences, indices: np.ndarray) -> Tens
 
 
 def _fit(
-    network: TextNet, sentences: Sentences, targets: Tensor, schedule: Schedule, folder: Path
+    network: TextNet,
+    sentences: Sentences,
+    opinion: Tensor,
+    lesson: Lesson,
+    schedule: Schedule,
+    folder: Path,
 ) -> None:
-    """Teach the encoder the targets [N,7] of the `train` sentences."""
+    """Teach the encoder the `train` sentences, about which the teacher has an opinion [N,7]."""
     train = sentences.of("train")
     lengths = np.array([len(sentences.ids[index]) for index in train])
+    targets = mix_labels(sentences.emotions[train], opinion, lesson.share)
 
     def loss(indices: Tensor) -> Tensor:
         ranked = indices.numpy()[np.argsort(lengths[indices.numpy()], kind="stable")]
-        logits = [
-            network.read(lose(sentences.pieces(train[part]), HIDDEN, UNKNOWN_PIECE))[1]
-            for part in np.array_split(ranked, min(PARTS, len(ranked)))
-        ]
+        logits = []
+        for part in np.array_split(ranked, min(PARTS, len(ranked))):
+            pieces = sentences.pieces(train[part], lesson.evenness)
+            logits.append(network.read(lose(pieces, HIDDEN, UNKNOWN_PIECE))[1])
         return F.cross_entropy(torch.cat(logits).float(), targets[ranked])
 
     fit(network, len(train), loss, lambda: scores(network, sentences, "dev"), schedule, folder)

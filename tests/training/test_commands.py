@@ -23,6 +23,8 @@ from export.repository import MODEL_REPOSITORY
 from server import running_server
 from server.lint import lint
 from tests.training.tiny_corpus import write_corpus
+from training.fit import trained
+from training.networks.face import EmotionNet
 
 DEMO = MODEL_REPOSITORY.parent / "demo"
 ENSEMBLE = MODEL_REPOSITORY.parent / "ensemble"
@@ -70,6 +72,18 @@ def test_each_training_leaves_a_log_and_its_pictures(checkpoints, network):
     assert {"last.pt", "log.csv", "curves.png", "confusion.png"} <= names
     with (checkpoints / network / "log.csv").open(encoding="utf-8") as file:
         assert [row["epoch"] for row in csv.DictReader(file)] == ["1", "2"]
+
+
+def test_a_trained_face_network_is_refined(checkpoints, data, tmp_path):
+    start = checkpoints / "face" / "emotion" / "last.pt"
+    options = [*_options(data, tmp_path / "refined"), "--only", "emotion", "--start", str(start)]
+    training.face.main(options)
+    before, after = (
+        trained(EmotionNet(), folder / "face" / "emotion")
+        for folder in (checkpoints, tmp_path / "refined")
+    )
+    assert not after.emotion.weight.equal(before.emotion.weight)
+    assert after.expression.emotion.weight.equal(before.expression.emotion.weight)
 
 
 def test_the_report_measures_the_test_split_as_a_table_and_as_json(checkpoints, data, capsys):

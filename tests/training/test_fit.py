@@ -58,8 +58,9 @@ def test_an_epoch_that_was_logged_but_not_kept_is_logged_once(tmp_path):
 
 
 @pytest.mark.parametrize("optimiser", ["sgd", "adamw"])
-def test_a_resumed_training_equals_an_uninterrupted_one(tmp_path, optimiser):
-    schedule = replace(SCHEDULE, optimiser=optimiser)
+@pytest.mark.parametrize("uphill", [0.0, 0.1])
+def test_a_resumed_training_equals_an_uninterrupted_one(tmp_path, optimiser, uphill):
+    schedule = replace(SCHEDULE, optimiser=optimiser, uphill=uphill)
     whole = train(tmp_path / "whole", schedule=schedule)
     with pytest.raises(InterruptionError):
         train(tmp_path / "parts", stop_after=2, schedule=schedule)
@@ -67,6 +68,23 @@ def test_a_resumed_training_equals_an_uninterrupted_one(tmp_path, optimiser):
     torch.testing.assert_close(resumed.weight, whole.weight, rtol=0, atol=0)
     logs = [(tmp_path / name / "log.csv").read_text("utf-8") for name in ("whole", "parts")]
     assert logs[0] == logs[1]
+
+
+def test_the_gradient_is_taken_uphill_and_the_weights_stay(tmp_path):
+    network = torch.nn.Linear(1, 1, bias=False)
+    seen = []
+
+    def loss(_):
+        weight = network.weight
+        seen.append(weight.item())
+        return (weight**2).sum()
+
+    torch.nn.init.constant_(network.weight, 3.0)
+    still = Schedule(epochs=1, batch=1, rate=0.0, decay=0.0, optimiser="sgd", uphill=0.5)
+    fit(network, 1, loss, dict, still, tmp_path)
+    assert seen == pytest.approx([3.0, 3.5])
+    assert network.weight.item() == pytest.approx(3.0)
+    assert network.weight.grad.item() == pytest.approx(5.0)  # Of 7, clipped.
 
 
 def test_a_network_that_was_never_trained_is_named(tmp_path):

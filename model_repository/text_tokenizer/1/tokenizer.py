@@ -65,12 +65,17 @@ def normalise(text: str) -> str:
     return _LONG_RUN.sub(r"\1\1", " ".join(visible.split()))
 
 
-def piece_ids(sentence: str) -> list[int]:
-    """Cut a normalised sentence into pieces; at most `LONGEST` ids with both marks."""
+def piece_ids(sentence: str, **sampling: bool | float) -> list[int]:
+    """Cut a normalised sentence into pieces; at most `LONGEST` ids with both marks.
+
+    Args:
+        sentence: What `normalise` returns.
+        sampling: How training has SentencePiece cut at random; served are the likeliest pieces.
+    """
     processor = _processor()
     # SentencePiece reads UTF-8, which cannot hold a lone surrogate.
     readable = unicodedata.normalize("NFKC", sentence).encode("utf-8", "replace").decode()
-    pieces = processor.encode(readable)[: LONGEST - 2]
+    pieces = processor.encode(readable, **sampling)[: LONGEST - 2]
     return [processor.bos_id(), *pieces, processor.eos_id()]
 
 
