@@ -194,7 +194,7 @@ def main(arguments: list[str] | None = None) -> None:
     """Train both networks, or one; each continues from its last checkpoint."""
     parser = command.parser(__doc__)
     parser.add_argument("--only", choices=("emotion", "attributes"))
-    parser.add_argument("--start", type=Path, help="emotion: a checkpoint to refine")
+    parser.add_argument("--start", type=Path, help="emotion: checkpoint to refine in another --out")
     parser.add_argument(
         "--face-api", type=Path, default=Path("build/face-api"), help="folder of the npm package"
     )

@@ -7,7 +7,6 @@ import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -112,7 +111,7 @@ def fit(
         title = f"epoch {epoch + 1}/{schedule.epochs}"
         for indices in tqdm(batches, title, steps, leave=False, disable=None):
             optimiser.zero_grad(set_to_none=True)
-            total += _differentiate(network, partial(loss, indices), schedule)
+            total += _differentiate(network, loss, indices, schedule)
             nn.utils.clip_grad_norm_(network.parameters(), 5.0)
             optimiser.step()
             cycle.step()
@@ -135,20 +134,25 @@ def fit(
     network.eval()
 
 
-def _differentiate(network: nn.Module, loss: Callable[[], Tensor], schedule: Schedule) -> float:
+def _differentiate(
+    network: nn.Module, loss: Callable[[Tensor], Tensor], indices: Tensor, schedule: Schedule
+) -> float:
     """Leave the gradients of a step in the weights; return the loss where they are."""
+
+    def backward() -> float:
+        with multiply_fast(schedule.bfloat16):
+            value = loss(indices)
+        value.backward()
+        return value.item()
+
     state = torch.get_rng_state()
-    with multiply_fast(schedule.bfloat16):
-        value = loss()
-    value.backward()
+    total = backward()
     if schedule.uphill:
         # With the same augmentation and dropout.
         torch.set_rng_state(state)
         with _uphill(network, schedule.uphill):
-            with multiply_fast(schedule.bfloat16):
-                again = loss()
-            again.backward()
-    return value.item()
+            backward()
+    return total
 
 
 @contextmanager
@@ -184,9 +188,9 @@ def keep(network: nn.Module, folder: Path) -> None:
 
 def _save(state: dict[str, object], folder: Path) -> None:
     """Write `last.pt`; an older one stays until the new one is whole."""
-    unfinished = folder / "last.pt.partial"
-    torch.save(state, unfinished)
-    unfinished.replace(folder / "last.pt")
+    partial = folder / "last.pt.partial"
+    torch.save(state, partial)
+    partial.replace(folder / "last.pt")
 
 
 def trained(network: Network, folder: Path) -> Network:

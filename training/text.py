@@ -261,16 +261,17 @@ def train_text(
     """
     train = sentences.of("train")
     linear = torch.from_numpy(teach(sentences, train, schedule.seed))
-    grams, network = _linear(sentences), None
+    buckets = front_end("text_tokenizer", "tokenizer").BUCKETS
+    table, bias = map(torch.from_numpy, _linear(sentences).tables(buckets))
+    network = None
     for number, lesson in enumerate(LESSONS, start=1):
         opinion = linear
         if network:
             heard = reading(network, sentences, train).log_softmax(-1)
             opinion = (heard + LINEAR_SHARE * linear.clamp(min=1e-6).log()).softmax(-1)
         network = begin()
-        tables = grams.tables(len(network.grams.table) - 1)
-        network.grams.table.copy_(torch.from_numpy(tables[0]))
-        network.grams.bias.copy_(torch.from_numpy(tables[1]))
+        network.grams.table.copy_(table)
+        network.grams.bias.copy_(bias)
         place = folder if number == len(LESSONS) else folder / f"lesson-{number}"
         own = replace(schedule, seed=schedule.seed + number - 1)
         _fit(network, sentences, opinion, lesson, own, place)

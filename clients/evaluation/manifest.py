@@ -60,7 +60,7 @@ class Sample:
         corpus: A name.
         age_group: A name when `age` only stands for a group.
         script: A name for the words when several people speak the same.
-        manifest: The file that it is a row of.
+        where: The manifest and the row, for messages.
     """
 
     row: int
@@ -77,12 +77,7 @@ class Sample:
     corpus: str = ""
     age_group: str = ""
     script: str = ""
-    manifest: Path = Path()
-
-    @property
-    def where(self) -> str:
-        """Name the row in a message."""
-        return f"{self.manifest}, row {self.row}"
+    where: str = ""
 
     def states(self, column: str) -> bool:
         """Tell whether the row fills a column."""
@@ -166,7 +161,7 @@ def _sample(path: Path, number: int, row: Mapping[str | None, str | None]) -> Sa
         **{column: _file(where, path.parent, column, cells[column]) for column in FILES},
         age=_years(where, cells["age"]),
         **{name: cells[name] for name in NAMES},
-        manifest=path,
+        where=where,
     )
 
 

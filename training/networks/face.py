@@ -148,6 +148,11 @@ def mirror_mean(rows: Tensor) -> Tensor:
     return rows.reshape(2, -1, rows.shape[1]).mean(0)
 
 
+def _entry() -> nn.Sequential:
+    """What face-api's networks begin with: [B,3,S,S] to [B,32,S/2,S/2]."""
+    return nn.Sequential(nn.ZeroPad2d(PADDING_OF_HALVES), nn.Conv2d(3, 32, 3, stride=2))
+
+
 class Separable(nn.Module):
     """A 3x3 convolution of each channel by itself, then a 1x1 convolution over all channels."""
 
@@ -203,7 +208,7 @@ class AttributeNet(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.register_buffer("mean", torch.tensor(MEAN_COLOUR).reshape(3, 1, 1), persistent=False)
-        self.entry = nn.Sequential(nn.ZeroPad2d(PADDING_OF_HALVES), nn.Conv2d(3, 32, 3, stride=2))
+        self.entry = _entry()
         self.reduce_1, self.reduce_2 = Reduction(32, 64), Reduction(64, 128)
         self.middle = nn.Sequential(Residual(128), Residual(128))
         self.reduce_3, self.exit = Reduction(128, 256), Separable(256, 512)
@@ -253,9 +258,8 @@ class ExpressionNet(nn.Module):
         self.register_buffer("mean", torch.tensor(MEAN_COLOUR).reshape(3, 1, 1), persistent=False)
         itself = FAR_BELOW * torch.eye(len(EMOTIONS))
         self.register_buffer("itself", itself, persistent=False)
-        entry = nn.Sequential(nn.ZeroPad2d(PADDING_OF_HALVES), nn.Conv2d(3, 32, 3, stride=2))
         halves = (Separable(width, 2 * width, halve=True) for width in widths[:-1])
-        self.dense = nn.Sequential(*map(Dense, (entry, *halves), widths))
+        self.dense = nn.Sequential(*map(Dense, (_entry(), *halves), widths))
         self.emotion = nn.Linear(widths[-1], len(EMOTIONS))
 
     def forward(self, faces: Tensor) -> Tensor:
