@@ -18,7 +18,6 @@ from rtmp_bridge.stream import Stream
 from tests.clients.fake_triton import FakeTriton, serve
 
 PATIENCE = 60.0
-LOOK_AGAIN = 0.1
 
 
 @pytest.fixture
@@ -48,14 +47,12 @@ class Run:
         self._news.set()
 
     async def until(self, condition: Callable[[Run], bool]) -> None:
-        """Wait until a condition is true; it is looked at when something is said, and regularly."""
+        """Wait until something has been said that makes a condition true."""
 
         async def wait() -> None:
             while not condition(self):
                 self._news.clear()
-                # Not all that a condition may ask for is announced.
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._news.wait(), LOOK_AGAIN)
+                await self._news.wait()
 
         await asyncio.wait_for(wait(), PATIENCE)
 

@@ -15,12 +15,13 @@ from PIL import Image
 from clients import Backoff
 from clients.contract import VIDEO_ROW
 from rtmp_bridge import gate
+from rtmp_bridge.buffer import ChunkBuffer
 from rtmp_bridge.chunks import JpegEncoder
 from rtmp_bridge.outcomes import Kind
 from rtmp_bridge.settings import Buffering, Limits, Patience, StreamSettings
 from rtmp_bridge.state import NEXT_STATES, State, StateMachine
 from tests.clients.fake_triton import refuse, wait_for
-from tests.rtmp_bridge.conftest import free_port, run_of, running
+from tests.rtmp_bridge.conftest import PATIENCE, free_port, run_of, running
 from tests.rtmp_bridge.live_media import write_stream
 from tests.rtmp_bridge.publishing import publish
 
@@ -285,14 +286,27 @@ def test_what_waits_when_the_bridge_is_stopped_is_counted(fake):
     assert run.states[-1] is State.ENDED
 
 
-def test_what_of_a_file_found_no_room_when_the_bridge_is_stopped_has_not_come(fake, tmp_path):
+def test_what_of_a_file_found_no_room_when_the_bridge_is_stopped_has_not_come(
+    fake, tmp_path, monkeypatch
+):
     go_on = threading.Event()
     fake.script = [wait_for(go_on)]
+    put = ChunkBuffer.put
 
     async def go():
+        fourth = asyncio.Event()
+
+        async def tell_and_put(buffer, chunk):
+            if chunk.index == 3:
+                fourth.set()
+            return await put(buffer, chunk)
+
+        monkeypatch.setattr(ChunkBuffer, "put", tell_and_put)
         run = run_of(replace(film(tmp_path, 8.0), buffered=2), fake.grpc)
         async with running(run):
-            await run.until(lambda run: run.stream.account.streamed == 3)
+            # One is being recognised and two wait: the next finds no room, which nobody announces.
+            await asyncio.wait_for(fourth.wait(), PATIENCE)
+            assert run.stream.account.streamed == 3
         go_on.set()
         return run
 
