@@ -31,7 +31,9 @@ from benchmarks.media import DEMO, OUT
 from benchmarks.peer_flask.preprocessing import judge_second
 from training.serving_code import MODEL_REPOSITORY, front_end
 
-answer, mtcnn, video = (front_end("face_crop", name) for name in ("answer", "mtcnn", "video"))
+clip_worker, mtcnn, video = (
+    front_end("face_crop", name) for name in ("clip_worker", "mtcnn", "video")
+)
 selection = front_end("face_crop", "selection")
 
 #: Intersection over union from which two boxes are of the same face.
@@ -141,7 +143,7 @@ class Detectors:
                 judge_second(frames, self.peer)
 
         _, peer = timed(judge_every_frame)
-        _, served = timed(lambda: answer.answer_clip(*media, self.served.detect))
+        _, served = timed(lambda: clip_worker.answer_clip(*media, self.served.detect))
         return peer, served
 
     def _compare_second(self, frames: list[np.ndarray]) -> Comparison:

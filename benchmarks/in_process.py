@@ -11,11 +11,14 @@ import logging
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import numpy as np
+from google.protobuf.json_format import MessageToJson
 
+from server.lint import read_config
 from training.serving_code import MODEL_REPOSITORY
 
 Arrays = dict[str, np.ndarray]
@@ -35,6 +38,10 @@ class Tensor:
         """Return the array."""
         return self._array
 
+    def shape(self) -> list[int]:
+        """Return the array's shape."""
+        return list(self._array.shape)
+
 
 @dataclass(frozen=True)
 class Request:
@@ -51,6 +58,18 @@ class Response:
     error: Any = None
 
 
+class InProcess:
+    """Decodes here: stands for `bounded.BoundedProcess`."""
+
+    def __init__(self, script: Path, budget: object) -> None:
+        """Prepare what the script would serve."""
+        self._work = importlib.import_module(script.stem).prepare()
+
+    def ask(self, request: Any, is_given_up: object) -> Any:
+        """Answer a request."""
+        return self._work(request, lambda seconds=0.0: None)
+
+
 class PythonModel:
     """A Python model of the repository."""
 
@@ -63,9 +82,13 @@ class PythonModel:
         spec = importlib.util.spec_from_file_location(f"{model}_model", folder / "model.py")
         module = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(module)
+        if hasattr(module, "BoundedProcess"):
+            module.BoundedProcess = InProcess
         self._model = module.TritonPythonModel()
         if hasattr(self._model, "initialize"):
-            self._model.initialize({"model_name": model})
+            config = read_config(MODEL_REPOSITORY / model / "config.pbtxt")
+            described = MessageToJson(config, preserving_proto_field_name=True)
+            self._model.initialize({"model_name": model, "model_config": described})
 
     def run(self, **inputs: np.ndarray) -> Arrays:
         """Answer one request; every output by name."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import pytest
-from answer import answer_clip
+from clip_worker import answer_clip
 from contract import MESSAGES, VideoStatus
 
 from tests.face_crop.scenes import blurred, encode, hang, jpeg, person, wall

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import signal
 import sys
 from dataclasses import dataclass
 from types import SimpleNamespace
@@ -18,6 +19,16 @@ from tests.face_crop.scenes import encode, jpeg, person
 DTYPES = {"TYPE_UINT8": np.uint8, "TYPE_INT32": np.int32, "TYPE_FP32": np.float32}
 
 
+class Request(dict):
+    """Inputs by name, as a request that nobody gives up."""
+
+    def is_cancelled(self) -> bool:
+        return False
+
+    def request_id(self) -> str:
+        return ""
+
+
 @dataclass
 class FakeTensor:
     """Stands for `pb_utils.Tensor`."""
@@ -27,6 +38,9 @@ class FakeTensor:
 
     def as_numpy(self) -> np.ndarray:
         return self.value
+
+    def shape(self) -> list[int]:
+        return list(self.value.shape)
 
 
 @pytest.fixture()
@@ -44,22 +58,23 @@ def model(monkeypatch, model_folder):
     spec.loader.exec_module(module)
     model = module.TritonPythonModel()
     model.initialize({})
-    return model
+    yield model
+    model.finalize()
 
 
-def as_video(data: bytes) -> dict[str, np.ndarray]:
-    return {"VIDEO": np.frombuffer(data, np.uint8)}
+def as_video(data: bytes) -> Request:
+    return Request(VIDEO=np.frombuffer(data, np.uint8))
 
 
-def as_frames(images: list[bytes], fps: float) -> dict[str, np.ndarray]:
-    return {"FRAMES": np.array(images, object), "FPS": np.array([fps], np.float32)}
+def as_frames(images: list[bytes], fps: float) -> Request:
+    return Request(FRAMES=np.array(images, object), FPS=np.array([fps], np.float32))
 
 
 def test_the_answers_are_the_outputs_of_the_configuration(model, model_folder):
     config = text_format.Parse(
         (model_folder / "config.pbtxt").read_text(), model_config_pb2.ModelConfig()
     )
-    for request in (as_video(encode([person()] * 10)), {}, as_video(b"broken")):
+    for request in (as_video(encode([person()] * 10)), Request(), as_video(b"broken")):
         (response,) = model.execute([request])
         assert list(response) == [output.name for output in config.output]
         for output in config.output:
@@ -75,19 +90,23 @@ def test_a_broken_request_leaves_its_neighbours_alone(model):
         as_video(encode([person()] * 10)),
         as_video(b"broken"),
         as_frames([jpeg(person())] * 5, 5.0),
-        {},
+        Request(),
     ]
     responses = model.execute(requests)
     assert [response["ERROR_CODE"].item() for response in responses] == [0, 1, 0, 0]
     assert [response["COUNT"].item() for response in responses] == [4, 0, 2, 0]
 
 
-def test_a_fault_of_the_model_itself_is_a_code_too(model, monkeypatch):
-    def fail(picture: np.ndarray, like: list) -> None:
-        raise RuntimeError("out of memory")
-
-    monkeypatch.setattr(model._detector, "detect", fail)
-    (response,) = model.execute([as_video(encode([person()]))])
+def test_a_decoder_that_dies_costs_one_request_and_is_replaced(model):
+    model._decoder._process.kill()
+    model._decoder._process.wait()
+    clip = as_video(encode([person()] * 10))
+    (response,) = model.execute([clip])
+    assert response["COUNT"].item() == 4
+    model._decoder._process.send_signal(signal.SIGSTOP)
+    (response,) = model.execute([clip])
     assert response["ERROR_CODE"].item() == VideoStatus.UNKNOWN
-    assert b"memory" not in response["MESSAGE"][0]
+    assert response["MESSAGE"][0].decode() == "VIDEO: the decoder was stopped"
     assert response["MESSAGE"][1].decode()
+    (response,) = model.execute([clip])
+    assert response["COUNT"].item() == 4

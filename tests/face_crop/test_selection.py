@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pytest
+from answer import spread_evenly
 from contract import LIMITS, MediaError, VideoStatus
 from mtcnn import Face
-from selection import Selection, choose_main_face, judging_order, select_faces, spread_evenly
+from selection import Selection, choose_main_face, judging_order, select_faces
 from video import Frame
 
 SIDE = 200

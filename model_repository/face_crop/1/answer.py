@@ -1,4 +1,4 @@
-"""A clip's answer as the model's output tensors."""
+"""A clip's answer as the model's output tensors; no decoder is imported here."""
 
 from __future__ import annotations
 
@@ -6,9 +6,30 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from contract import LIMITS, MESSAGES, MediaError, VideoStatus
-from selection import CROP_SIDE, Crop, Detect, select_faces, spread_evenly
-from video import open_clip
+from contract import LIMITS, MESSAGES, VideoStatus
+from numpy.typing import NDArray
+
+#: The side of a crop in pixels.
+CROP_SIDE = 224
+
+
+@dataclass(frozen=True)
+class Crop:
+    """A kept face.
+
+    Attributes:
+        time: Seconds from the start of the clip.
+        box: `x1, y1, x2, y2` in pixels of the upright frame.
+        score: The detection's probability.
+        sharpness: The variance of the frame's grey Laplacian.
+        pixels: RGB [224, 224, 3].
+    """
+
+    time: float
+    box: tuple[float, float, float, float]
+    score: float
+    sharpness: float
+    pixels: NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
@@ -34,7 +55,10 @@ class Answer:
         return cls(code, (cause or english, korean), [code])
 
     def tensors(self) -> dict[str, np.ndarray]:
-        """Lay the answer out as the outputs of config.pbtxt, one zero row where COUNT is 0."""
+        """Lay the answer out as the outputs of config.pbtxt, all but the message.
+
+        Where COUNT is 0 there is one zero row.
+        """
         rows = spread_evenly(list(range(len(self.crops))), LIMITS.age_crops)
         crops = stack([crop.pixels for crop in self.crops], (CROP_SIDE, CROP_SIDE, 3), np.uint8)
         return {
@@ -48,32 +72,16 @@ class Answer:
             "COUNT": np.array([len(self.crops)], np.int32),
             "ERROR_CODE": np.array([self.code], np.int32),
             "SECOND_ERROR_CODES": np.array(self.second_codes, np.int32),
-            "MESSAGE": np.array([text.encode() for text in self.message], object),
         }
-
-
-def answer_clip(
-    video: bytes | None, frames: Sequence[bytes] | None, fps: float | None, detect: Detect
-) -> Answer:
-    """Answer a request's media; bad media gives a code.
-
-    Args:
-        video: An encoded container.
-        frames: Encoded still images in order, instead of `video`.
-        fps: Frames a second of `frames`.
-        detect: Finds the faces of a picture.
-    """
-    try:
-        clip = open_clip(video, frames, fps)
-        if clip is None:
-            return Answer(VideoStatus.OK, MESSAGES[VideoStatus.OK], [VideoStatus.OK])
-        selection = select_faces(clip, detect)
-    except MediaError as error:
-        return Answer.failed(VideoStatus(error.status), str(error))
-    message = MESSAGES[selection.code]
-    return Answer(selection.code, message, selection.second_codes, selection.crops)
 
 
 def stack(rows: Sequence, shape: tuple[int, ...], dtype: type) -> np.ndarray:
     """Stack rows of one shape to [n, *shape], or give one zero row if there are none."""
     return np.array(rows, dtype) if len(rows) else np.zeros((1, *shape), dtype)
+
+
+def spread_evenly(items: list, count: int) -> list:
+    """Take at most `count` items, each from the middle of an equal part of the list."""
+    if len(items) <= count:
+        return items
+    return [items[(2 * part + 1) * len(items) // (2 * count)] for part in range(count)]

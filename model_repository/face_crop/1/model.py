@@ -1,66 +1,98 @@
-"""The `face_crop` model: a clip in, face crops and a code out."""
+"""The `face_crop` model: a clip in, face crops and a code out.
+
+What this process gets it hands over to one that decodes; nothing is decoded here.
+"""
 
 from __future__ import annotations
 
-import logging
+from functools import partial
 from pathlib import Path
 
-import cv2
 import numpy as np
 import triton_python_backend_utils as pb_utils
-from answer import Answer, answer_clip
-from contract import VideoStatus
-from mtcnn import Mtcnn
+from answer import Answer
+from bounded import BoundedError, BoundedProcess, Budget, is_given_up
+from clip_budgets import (
+    DEFAULT_FPS,
+    check_frame_bytes,
+    check_frame_count_and_rate,
+    check_video_bytes,
+)
+from contract import LIMITS, MESSAGES, MediaError, VideoStatus
+from handover import Message
 
-logger = logging.getLogger("face_crop")
+BUDGET = Budget(LIMITS.picture_memory, LIMITS.decoding_seconds)
 
 
 class TritonPythonModel:
     """Answers each request by itself; bad media is a code, never an error."""
 
     def initialize(self, args: dict[str, str]) -> None:
-        """Load the detector. Instances are the parallelism, so OpenCV gets one thread."""
-        cv2.setNumThreads(1)
-        self._detector = Mtcnn(Path(__file__).parent)
+        """Start the process that decodes."""
+        self._decoder = BoundedProcess(Path(__file__).with_name("clip_worker.py"), BUDGET)
 
     def execute(self, requests: list) -> list:
         """Answer a batch of requests."""
         return [self._respond(request) for request in requests]
 
+    def finalize(self) -> None:
+        """End the process that decodes."""
+        self._decoder.close()
+
     def _respond(self, request: object) -> object:
+        message, outputs = self._answer(request)
+        outputs["MESSAGE"] = np.array([text.encode() for text in message], object)
+        return pb_utils.InferenceResponse(
+            output_tensors=[pb_utils.Tensor(name, value) for name, value in outputs.items()]
+        )
+
+    def _answer(self, request: object) -> tuple[tuple[str, str], dict[str, np.ndarray]]:
+        """Return the message and every other output."""
         try:
-            answer = answer_clip(
-                read_bytes(request, "VIDEO"),
-                read_list(request, "FRAMES"),
-                read_number(request, "FPS"),
-                self._detector.detect,
-            )
-        except Exception:
-            logger.exception("a clip could not be processed")
-            answer = Answer.failed(VideoStatus.UNKNOWN)
-        tensors = [pb_utils.Tensor(name, value) for name, value in answer.tensors().items()]
-        return pb_utils.InferenceResponse(output_tensors=tensors)
+            asked = read_request(request)
+        except MediaError as error:
+            return _failure(str(error))
+        name = " and ".join(sorted(asked.arrays.keys() - {"SIZES"}))
+        if not name:
+            return _answer_of(Answer(VideoStatus.OK, MESSAGES[VideoStatus.OK], [VideoStatus.OK]))
+        try:
+            answer = self._decoder.ask(asked, partial(is_given_up, request))
+        except BoundedError as error:
+            return _failure(f"{name}: the decoder {error}")
+        return tuple(answer.values["message"]), dict(answer.arrays)
 
 
-def read(request: object, name: str) -> np.ndarray | None:
+def read_request(request: object) -> Message:
+    """Take a request apart; sizes are checked before anything is copied.
+
+    Raises:
+        MediaError: A limit is passed.
+    """
+    arrays = {}
+    video, frames, fps = (tensor_of(request, name) for name in ("VIDEO", "FRAMES", "FPS"))
+    if video is not None:
+        check_video_bytes(video.shape()[0])
+        arrays["VIDEO"] = video.as_numpy()
+    rate = DEFAULT_FPS
+    if frames is not None:
+        rate = rate if fps is None else float(fps.as_numpy()[0])
+        check_frame_count_and_rate(frames.shape()[0], rate)
+        images = frames.as_numpy().tolist()
+        sizes = [len(image) for image in images]
+        check_frame_bytes(sizes)
+        arrays["FRAMES"] = np.frombuffer(b"".join(images), np.uint8)
+        arrays["SIZES"] = np.array(sizes, np.int64)
+    return Message({"fps": rate}, arrays)
+
+
+def tensor_of(request: object, name: str) -> object | None:
     """Return an optional input, or None if the request does not bring it."""
-    tensor = pb_utils.get_input_tensor_by_name(request, name)
-    return None if tensor is None else tensor.as_numpy()
+    return pb_utils.get_input_tensor_by_name(request, name)
 
 
-def read_bytes(request: object, name: str) -> bytes | None:
-    """Return an optional UINT8 [n] input."""
-    value = read(request, name)
-    return None if value is None else value.tobytes()
+def _failure(cause: str) -> tuple[tuple[str, str], dict[str, np.ndarray]]:
+    return _answer_of(Answer.failed(VideoStatus.UNKNOWN, cause))
 
 
-def read_list(request: object, name: str) -> list[bytes] | None:
-    """Return an optional BYTES [n] input."""
-    value = read(request, name)
-    return None if value is None else value.tolist()
-
-
-def read_number(request: object, name: str) -> float | None:
-    """Return an optional FP32 [1] input."""
-    value = read(request, name)
-    return None if value is None else float(value[0])
+def _answer_of(answer: Answer) -> tuple[tuple[str, str], dict[str, np.ndarray]]:
+    return answer.message, answer.tensors()

@@ -33,6 +33,10 @@ THRESHOLDS = (0.6, 0.7, 0.7)
 RNET_SIDE, ONET_SIDE = 24, 48
 #: The smallest face that is looked for, as a part of the picture's shorter side: 40 px of 480.
 SMALLEST_FACE = 1 / 12
+#: The boxes that a level, and all levels together, pass on at most: the most probable ones. Films
+#: of one or two people have under 60; textures that were made to look like faces everywhere have
+#: tens of thousands, and suppressing overlaps takes their square in time and memory.
+MOST_CANDIDATES = 500
 #: The sides of P-net's window on the levels that can answer to a face, as parts of the face's side.
 #: Wider bounds change neither the faces found nor their probabilities.
 ANSWERING_WINDOWS = (0.4, 1.4)
@@ -106,7 +110,7 @@ class Mtcnn:
         """Run P-net over levels of the pyramid; return square boxes [n, 4]."""
         levels = [self._scan(sizes, scale) for scale in scales]
         boxes, scores, offsets = (np.concatenate(parts) for parts in zip(*levels, strict=True))
-        kept = suppress_overlaps(boxes, scores, 0.7)
+        kept = suppress_overlaps(boxes, scores, 0.7)[:MOST_CANDIDATES]
         return make_square(refine(boxes[kept], offsets[kept]))
 
     def _scan(self, sizes: list[Picture], scale: float) -> tuple[NDArray, NDArray, NDArray]:
@@ -116,6 +120,9 @@ class Mtcnn:
         level = cv2.resize(source, (width, height), interpolation=cv2.INTER_LINEAR)
         probability, offsets = self._pnet.run(["probability", "offsets"], {"pixels": level[None]})
         rows, columns = np.nonzero(probability[0] >= THRESHOLDS[0])
+        if len(rows) > MOST_CANDIDATES:
+            likely = np.argsort(-probability[0, rows, columns], kind="stable")[:MOST_CANDIDATES]
+            rows, columns = rows[likely], columns[likely]
         corner = np.stack([columns, rows], axis=1) * STRIDE
         boxes = np.concatenate([corner, corner + WINDOW], axis=1).astype(np.float32) / scale
         scores, offsets = probability[0, rows, columns], offsets[0, rows, columns]

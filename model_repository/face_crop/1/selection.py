@@ -14,6 +14,8 @@ from dataclasses import dataclass, field, replace
 from itertools import chain
 
 import cv2
+from answer import CROP_SIDE, Crop, spread_evenly
+from bounded_worker import Leash, no_leash
 from contract import LIMITS, MediaError, VideoStatus
 from mtcnn import Face
 from picture import Picture, cut_square, measure_sharpness
@@ -27,8 +29,6 @@ CLEAR_PROBABILITY = 0.999
 NEEDED_PART = 0.4
 #: The part of the frames up to which faces may be cut or covered.
 TOLERATED_PART = 0.5
-#: The side of a crop in pixels.
-CROP_SIDE = 224
 #: How far a face may have moved from one sighting to the next, in sides of its box.
 REACH = 1.5
 #: How long, in seconds, a sighting says where to look for the same person.
@@ -36,25 +36,6 @@ MEMORY_SECONDS = 3.0
 
 #: Finds the faces of a picture, given those of an earlier picture: `Mtcnn.detect`.
 Detect = Callable[[Picture, Sequence[Face]], list[Face]]
-
-
-@dataclass(frozen=True)
-class Crop:
-    """A kept face.
-
-    Attributes:
-        time: Seconds from the start of the clip.
-        box: `x1, y1, x2, y2` in pixels of the upright frame.
-        score: The detection's probability.
-        sharpness: The variance of the frame's grey Laplacian.
-        pixels: RGB [224, 224, 3].
-    """
-
-    time: float
-    box: tuple[float, float, float, float]
-    score: float
-    sharpness: float
-    pixels: Picture
 
 
 @dataclass(frozen=True)
@@ -240,13 +221,14 @@ class Second:
             self.crops.append(Crop(time, face.box, face.score, sharpness, cut_face(picture, face)))
 
 
-def select_faces(clip: Clip, detect: Detect) -> Selection:
+def select_faces(clip: Clip, detect: Detect, leash: Leash = no_leash) -> Selection:
     """Judge a clip and choose its crops.
 
     Args:
         clip: The clip. Its frames are decoded a second time only when the seconds differ so much
             that the whole clip's code is open after each second's is certain.
         detect: Finds the faces of a picture.
+        leash: Is told how far the clip is judged, before each picture.
 
     Raises:
         MediaError: If nothing of it can be decoded.
@@ -256,6 +238,7 @@ def select_faces(clip: Clip, detect: Detect) -> Selection:
     for frames in clip.seconds():
         second = Second.begin(len(frames), earlier)
         while second.tally.code() is None:
+            leash(len(seconds))
             second.judge_next(frames, detect)
         seconds.append(second)
         earlier = second.first_sighting or earlier
@@ -268,19 +251,20 @@ def select_faces(clip: Clip, detect: Detect) -> Selection:
             if code is VideoStatus.OK
         )
     )
-    overall = judge_whole(clip, seconds, detect)
+    overall = judge_whole(clip, seconds, detect, leash)
     if overall is VideoStatus.OK and not crops:
         overall = gravest(codes)
     return Selection(overall, codes, spread_evenly(crops, LIMITS.crops))
 
 
-def judge_whole(clip: Clip, seconds: list[Second], detect: Detect) -> VideoStatus:
+def judge_whole(clip: Clip, seconds: list[Second], detect: Detect, leash: Leash) -> VideoStatus:
     """Return the whole clip's code; judge frames that were left out only while it is open."""
     code = sum((second.tally for second in seconds), Tally()).code()
     if code is not None:
         return code
     for frames, second in zip(clip.seconds(), seconds, strict=True):
         while second.tally.judged < second.tally.frames:
+            leash(len(seconds))
             second.judge_next(frames, detect)
             code = sum((second.tally for second in seconds), Tally()).code()
             if code is not None:
@@ -384,10 +368,3 @@ def judging_order(frames: int, needed: int) -> list[int]:
         order += picked
         rest = [position for position in rest if position not in picked]
     return order
-
-
-def spread_evenly(items: list, count: int) -> list:
-    """Take at most `count` items, each from the middle of an equal part of the list."""
-    if len(items) <= count:
-        return items
-    return [items[(2 * part + 1) * len(items) // (2 * count)] for part in range(count)]

@@ -8,7 +8,6 @@ so that a long clip is never in memory as pictures.
 from __future__ import annotations
 
 import io
-import math
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from fractions import Fraction
@@ -18,22 +17,31 @@ from typing import NamedTuple, Protocol
 import av
 import numpy as np
 from av.stream import Disposition
+from bounded_worker import Leash, no_leash
+from clip_budgets import (
+    DEFAULT_FPS,
+    check_duration,
+    check_frame_bytes,
+    check_frame_count_and_rate,
+    check_picture,
+    check_scans,
+    check_video_bytes,
+    refusal,
+)
+from containers import DECODER_OPTIONS, cause_of, open_container
 from contract import LIMITS, MediaError, VideoStatus
 from picture import Picture
 from PIL import Image, ImageOps
 
 #: The original judged ten frames a second.
 FRAMES_A_SECOND = 10
-#: The rate of FRAMES that come without FPS.
-DEFAULT_FPS = 10.0
 #: The rate assumed for frames without timestamps in a stream that declares no usable rate.
 FALLBACK_FPS = 25
 IMAGE_FORMATS = ("JPEG", "PNG", "WEBP", "BMP")
-#: Decoders refuse larger pictures themselves, before they allocate them.
-DECODER_OPTIONS = {"max_pixels": str(LIMITS.pixels)}
-#: The whitelist names no protocol that exists: a playlist may not open files or addresses. The
-#: decoders' options are here too because FFmpeg decodes some pictures while it probes.
-CONTAINER_OPTIONS = {"protocol_whitelist": "none", **DECODER_OPTIONS}
+#: The flag of an animation in a WebP file's header, which FFmpeg takes for a broken picture.
+ANIMATED_WEBP = 0x02
+#: Pillow keeps a pixel in four bytes at most, and makes 16 bits a channel 8 as it decodes.
+PILLOW_BYTES = 4
 
 
 class Frame(NamedTuple):
@@ -62,7 +70,10 @@ class Clip(Protocol):
 
 
 def open_clip(
-    video: bytes | None, frames: Sequence[bytes] | None, fps: float | None
+    video: bytes | None,
+    frames: Sequence[bytes] | None,
+    fps: float | None,
+    leash: Leash = no_leash,
 ) -> Clip | None:
     """Check a request's media against the limits and open it.
 
@@ -70,6 +81,7 @@ def open_clip(
         video: An encoded container.
         frames: Encoded still images in order.
         fps: Frames a second of `frames`; `DEFAULT_FPS` if None.
+        leash: Is told how far the clip is read and decoded.
 
     Returns:
         The clip, or None if there is neither.
@@ -80,15 +92,10 @@ def open_clip(
     if video is not None and frames is not None:
         raise refusal("VIDEO and FRAMES are both given, expected one of them")
     if video is not None:
-        return VideoClip(video)
+        return VideoClip(video, leash)
     if frames is not None:
-        return ImageClip(frames, DEFAULT_FPS if fps is None else fps)
+        return ImageClip(frames, DEFAULT_FPS if fps is None else fps, leash)
     return None
-
-
-def refusal(message: str) -> MediaError:
-    """Make the error of media that cannot be used."""
-    return MediaError(VideoStatus.UNKNOWN, message)
 
 
 class UnreadableImageError(MediaError):
@@ -98,12 +105,13 @@ class UnreadableImageError(MediaError):
 class ImageClip:
     """Still images at a constant rate; each is decoded when its pixels are asked for."""
 
-    def __init__(self, images: Sequence[bytes], fps: float) -> None:
+    def __init__(self, images: Sequence[bytes], fps: float, leash: Leash = no_leash) -> None:
         """Check the limits from the images' headers.
 
         Args:
             images: JPEG, PNG, WebP or BMP files.
             fps: Images a second.
+            leash: Is told as each header is read.
 
         Raises:
             MediaError: If a limit is passed or no image can be read.
@@ -112,6 +120,7 @@ class ImageClip:
         check_frame_bytes([len(image) for image in images])
         self._images = images
         self._fps = fps
+        self._leash = leash
         unreadable = [error for error in map(self._check_header, range(len(images))) if error]
         if len(unreadable) == len(images):
             raise unreadable[0]
@@ -125,9 +134,13 @@ class ImageClip:
 
     def _check_header(self, index: int) -> MediaError | None:
         """Refuse an image that is too large; return the error of one that is no image."""
+        self._leash()
+        name = f"FRAMES[{index}]"
         try:
             with self._open(index) as image:
-                check_pixels(f"FRAMES[{index}]", image.width, image.height)
+                check_picture(name, image.width, image.height, PILLOW_BYTES)
+                if image.format == "JPEG":
+                    check_scans(name, self._images[index])
         except UnreadableImageError as error:
             return error
         return None
@@ -158,24 +171,25 @@ class ImageClip:
 class VideoClip:
     """A container, decoded as a stream each time its seconds are asked for."""
 
-    def __init__(self, data: bytes) -> None:
+    def __init__(self, data: bytes, leash: Leash = no_leash) -> None:
         """Check the limits from the container's headers.
 
         Args:
             data: The encoded file.
+            leash: Is told as each packet is decoded.
 
         Raises:
             MediaError: If it is no video or a limit is passed.
         """
-        if not data:
-            raise refusal("VIDEO is empty")
-        if len(data) > LIMITS.video_bytes:
-            raise refusal(f"VIDEO has {len(data)} bytes, at most {LIMITS.video_bytes}")
+        check_video_bytes(len(data))
+        if data[:4] == b"RIFF" and data[8:16] == b"WEBPVP8X" and data[20] & ANIMATED_WEBP:
+            raise refusal("VIDEO is an animated WebP, which is not supported")
         self._data = data
+        self._leash = leash
         with self._open() as container:
             stream = picture_stream(container)
             check_duration("VIDEO", declared_duration(container, stream))
-            check_pixels("VIDEO", stream.codec_context.width, stream.codec_context.height)
+            check_size(stream.codec_context)
 
     def seconds(self) -> Iterator[list[Frame]]:
         """Yield each second's frames."""
@@ -183,9 +197,7 @@ class VideoClip:
 
     def _open(self) -> av.container.InputContainer:
         try:
-            return av.open(
-                io.BytesIO(self._data), options=CONTAINER_OPTIONS, metadata_errors="ignore"
-            )
+            return open_container(io.BytesIO(self._data))
         except (av.FFmpegError, ValueError) as error:
             message = f"VIDEO is no container that FFmpeg can read: {cause_of(error)}"
             raise refusal(message) from error
@@ -199,11 +211,12 @@ class VideoClip:
             clock = FrameClock(frame_interval(stream))
             budget = RateBudget()
             damage: list[Exception] = []
-            for frame in decode(container, stream, damage):
+            for frame in decode(container, stream, damage, self._leash):
                 time = clock.tell(None if frame.pts is None else frame.pts * frame.time_base)
                 check_duration("VIDEO", time)
-                check_pixels("VIDEO", frame.width, frame.height)
+                check_size(frame)
                 budget.spend(time)
+                self._leash(float(time))
                 yield Frame(float(time), partial(upright_pixels, frame))
             if not budget.frames:
                 cause = cause_of_no_frame(stream, damage)
@@ -342,17 +355,34 @@ def frame_interval(stream: av.VideoStream) -> Fraction:
 
 
 def decode(
-    container: av.container.InputContainer, stream: av.VideoStream, damage: list[Exception]
+    container: av.container.InputContainer,
+    stream: av.VideoStream,
+    damage: list[Exception],
+    leash: Leash,
 ) -> Iterator[av.VideoFrame]:
-    """Yield the frames that can be decoded; append what went wrong to `damage`."""
+    """Yield the frames that can be decoded.
+
+    Args:
+        container: The open container.
+        stream: Its pictures.
+        damage: What went wrong is appended to it.
+        leash: Is asked before each packet is decoded.
+    """
     try:
         for packet in container.demux(stream):
+            leash()
             try:
                 yield from packet.decode()
             except av.FFmpegError as error:
                 damage.append(error)
     except av.FFmpegError as error:
         damage.append(error)
+
+
+def check_size(source: av.VideoFrame | av.VideoCodecContext) -> None:
+    """Refuse pictures of a size or depth over the limits."""
+    depth = source.format.padded_bits_per_pixel if source.format else 0
+    check_picture("VIDEO", source.width, source.height, depth / 8)
 
 
 def upright_pixels(frame: av.VideoFrame) -> Picture:
@@ -370,43 +400,3 @@ def cause_of_no_frame(stream: av.VideoStream, damage: list[Exception]) -> str:
     if not stream.codec_context.width:
         return f"they have no readable size or more than {LIMITS.pixels} pixels"
     return cause_of(damage[0]) if damage else "the stream is empty"
-
-
-def cause_of(error: Exception) -> str:
-    """Word an FFmpeg error without its number and file name."""
-    return getattr(error, "strerror", None) or str(error)
-
-
-def check_duration(name: str, seconds: float | Fraction) -> None:
-    """Refuse media that is too long."""
-    if seconds > LIMITS.seconds + LIMITS.seconds_tolerance:
-        raise refusal(f"{name} is {float(seconds):.1f} s long, at most {LIMITS.seconds:g} s")
-
-
-def check_pixels(name: str, width: int, height: int) -> None:
-    """Refuse pictures that are too large."""
-    if width * height > LIMITS.pixels:
-        raise refusal(
-            f"{name} has {width}x{height} = {width * height} pixels a frame, "
-            f"at most {LIMITS.pixels}"
-        )
-
-
-def check_frame_count_and_rate(count: int, fps: float) -> None:
-    """Refuse no images, too many, an impossible rate, or a clip that is too long."""
-    if not count:
-        raise refusal("FRAMES is empty")
-    if count > LIMITS.frames:
-        raise refusal(f"FRAMES has {count} images, at most {LIMITS.frames}")
-    if not (math.isfinite(fps) and 0 < fps <= LIMITS.max_fps):
-        raise refusal(f"FPS is {fps:g}, expected more than 0 and at most {LIMITS.max_fps:g}")
-    check_duration(f"FRAMES at {fps:g} a second", count / fps)
-
-
-def check_frame_bytes(sizes: Sequence[int]) -> None:
-    """Refuse images that are too many bytes, each or together."""
-    for index, size in enumerate(sizes):
-        if size > LIMITS.frame_bytes:
-            raise refusal(f"FRAMES[{index}] has {size} bytes, at most {LIMITS.frame_bytes}")
-    if sum(sizes) > LIMITS.video_bytes:
-        raise refusal(f"FRAMES has {sum(sizes)} bytes in all, at most {LIMITS.video_bytes}")

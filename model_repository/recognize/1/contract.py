@@ -52,7 +52,24 @@ class Limits:
     frame_bytes: int = 16 << 20
     frames: int = 1_800
     pixels: int = 4_096 * 2_304
+    #: The longer side of a picture, in shorter ones: what is searched grows with it.
+    aspect: float = 8.0
+    #: Of a decoded picture; 16 bits a channel count double.
+    picture_bytes: int = 64 << 20
+    #: Of a JPEG; cameras and programs make at most a dozen.
+    scans: int = 100
     max_fps: float = 240.0
+    min_sample_rate: int = 2_000
+    max_sample_rate: int = 768_000
+    channels: int = 64
+    #: CPU time that decoding may take whatever it is, and beyond that for each second of it.
+    cpu_seconds: float = 4.0
+    cpu_seconds_a_second: float = 0.6
+    #: Wall clock that decoding may take, however busy the machine is.
+    decoding_seconds: float = 90.0
+    #: What decoding may map, programs and request included.
+    picture_memory: int = 1536 << 20
+    sound_memory: int = 1024 << 20
     seconds: float = 60.0
     #: Containers round their durations up to whole packets; a clip of 60 s may say 60.3.
     seconds_tolerance: float = 0.5

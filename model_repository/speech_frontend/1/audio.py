@@ -3,27 +3,30 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Iterator
+from contextlib import suppress
 
 import av
 import numpy as np
-from contract import LIMITS, MediaError, SpeechStatus
+from bounded_worker import Leash, no_leash
+from containers import cause_of, open_container
+from contract import MediaError, SpeechStatus
+from sound_budgets import check_format, check_length, check_sound_bytes
 
 SAMPLE_RATE = 16_000
 #: Shorter recordings hold no syllable.
 MIN_SECONDS = 0.25
 #: Root mean square, full scale being 1, below which there is nothing to hear (-80 dB).
 SILENCE_RMS = 1e-4
-#: A playlist in the request must not make the server open files or addresses, and the pictures
-#: that FFmpeg decodes to find out what a file is must not be larger than a video's may be.
-OPEN_OPTIONS = {"protocol_whitelist": "none", "max_pixels": str(LIMITS.pixels)}
 
 
-def decode_audio(data: bytes, name: str = "AUDIO") -> np.ndarray:
+def decode_audio(data: bytes, name: str = "AUDIO", leash: Leash = no_leash) -> np.ndarray:
     """Decode the first sound track of an encoded file.
 
     Args:
         data: A whole file in any container and codec that FFmpeg reads.
         name: The input's name for error texts.
+        leash: Is told how far the sound is decoded; what it raises ends the work.
 
     Returns:
         Samples in [-1, 1] nominally, float32 [S], 16 kHz, the mean of all channels.
@@ -31,20 +34,15 @@ def decode_audio(data: bytes, name: str = "AUDIO") -> np.ndarray:
     Raises:
         MediaError: The file is over a limit, unreadable, too short, or silent.
     """
-    limit = LIMITS.video_bytes if name == "VIDEO" else LIMITS.audio_bytes
-    if len(data) > limit:
-        raise MediaError(
-            SpeechStatus.TOO_LONG, f"{name} has {len(data)} bytes, at most {limit} are accepted"
-        )
+    check_sound_bytes(name, len(data))
     try:
-        samples = _decode(data, name)
-    except (av.FFmpegError, ValueError, OverflowError, MemoryError) as error:
+        samples = _decode(data, name, leash)
+    except (av.FFmpegError, ValueError, OverflowError) as error:
         if isinstance(error, MediaError):
             raise
-        cause = error.strerror if isinstance(error, av.FFmpegError) else error
         raise MediaError(
             SpeechStatus.UNREADABLE,
-            f"{name} could not be decoded as sound ({len(data)} bytes): {cause}",
+            f"{name} could not be decoded as sound ({len(data)} bytes): {cause_of(error)}",
         ) from error
     _check_usable(samples, name)
     return samples
@@ -53,30 +51,19 @@ def decode_audio(data: bytes, name: str = "AUDIO") -> np.ndarray:
 def has_sound_track(data: bytes) -> bool:
     """Say whether a container holds sound; False when it cannot be opened."""
     try:
-        with _open(data) as container:
+        with open_container(io.BytesIO(data)) as container:
             return bool(container.streams.audio)
     except (av.FFmpegError, ValueError):
         return False
 
 
-def _open(data: bytes) -> av.container.InputContainer:
-    return av.open(io.BytesIO(data), options=OPEN_OPTIONS, metadata_errors="ignore")
-
-
-def _decode(data: bytes, name: str) -> np.ndarray:
-    with _open(data) as container:
+def _decode(data: bytes, name: str, leash: Leash) -> np.ndarray:
+    with open_container(io.BytesIO(data)) as container:
         if not container.streams.audio:
             raise MediaError(SpeechStatus.UNREADABLE, f"{name} has no sound track")
         if container.duration is not None:
-            _check_length(container.duration / av.time_base, name)
-        # Planar floats keep the channels apart: FFmpeg's own down-mix is 3 dB hotter than a mean.
-        resampler = av.AudioResampler(format="fltp", rate=SAMPLE_RATE)
-        blocks: list[np.ndarray] = []
-        total = 0
-        for block in _blocks(container, resampler):
-            blocks.append(block)
-            total += block.size
-            _check_length(total / SAMPLE_RATE, name)
+            check_length(name, container.duration / av.time_base)
+        blocks = list(_blocks(container, name, leash))
     if not blocks:
         raise MediaError(SpeechStatus.UNREADABLE, f"{name} holds no decodable sound")
     samples = np.concatenate(blocks)
@@ -85,27 +72,44 @@ def _decode(data: bytes, name: str) -> np.ndarray:
     return samples
 
 
-def _blocks(container: av.container.InputContainer, resampler: av.AudioResampler):
+def _blocks(container: av.container.InputContainer, name: str, leash: Leash):
     """Yield mono blocks float32 [n]; packets that do not decode are skipped as players do."""
-    stream = container.streams.audio[0]
-    for packet in container.demux(stream):
-        try:
-            frames = packet.decode()
-        except av.InvalidDataError:
-            continue
-        for frame in frames:
-            for part in resampler.resample(frame):
-                yield part.to_ndarray().mean(axis=0, dtype=np.float32)
-    for part in resampler.resample(None):
-        yield part.to_ndarray().mean(axis=0, dtype=np.float32)
+    resampler: av.AudioResampler | None = None
+    kind: tuple | None = None
+    seconds = 0.0
+    for frame in _frames(container, leash):
+        check_format(name, frame.sample_rate, frame.layout.nb_channels)
+        seconds += frame.samples / frame.sample_rate
+        check_length(name, seconds)
+        leash(seconds)
+        # Sound may change its format on the way; a resampler takes one.
+        if kind != (kind := (frame.format.name, frame.layout.name, frame.sample_rate)):
+            yield from _mono(resampler, None)
+            resampler = av.AudioResampler(format="flt", rate=SAMPLE_RATE)
+        frame.pts = None  # gaps in time are not silence
+        yield from _mono(resampler, frame)
+    yield from _mono(resampler, None)
 
 
-def _check_length(seconds: float, name: str) -> None:
-    if seconds > LIMITS.seconds + LIMITS.seconds_tolerance:
-        raise MediaError(
-            SpeechStatus.TOO_LONG,
-            f"{name} is {seconds:.1f} s long, at most {LIMITS.seconds:g} s are accepted",
-        )
+def _frames(container: av.container.InputContainer, leash: Leash) -> Iterator[av.AudioFrame]:
+    for packet in container.demux(container.streams.audio[0]):
+        leash()
+        with suppress(av.InvalidDataError):
+            yield from packet.decode()
+
+
+def _mono(resampler: av.AudioResampler | None, frame: av.AudioFrame | None) -> Iterator[np.ndarray]:
+    """Resample a frame, or what is held back if None, to the mean of its channels.
+
+    FFmpeg's own down-mix is 3 dB hotter than a mean. The samples come packed, in one plane: PyAV
+    counts a plane too many of planar sound from eight channels on, and reads it.
+    """
+    if resampler is None:
+        return
+    for part in resampler.resample(frame):
+        channels = part.layout.nb_channels
+        packed = np.frombuffer(part.planes[0], np.float32)[: part.samples * channels]
+        yield packed.reshape(-1, channels).mean(axis=1, dtype=np.float32)
 
 
 def _check_usable(samples: np.ndarray, name: str) -> None:

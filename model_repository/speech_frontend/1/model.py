@@ -1,38 +1,43 @@
-"""Triton model `speech_frontend`: encoded sound to log-mel windows, with a status."""
+"""Triton model `speech_frontend`: encoded sound to log-mel windows, with a status.
+
+What this process gets it hands over to one that decodes; nothing is decoded here.
+"""
 
 from __future__ import annotations
 
+import json
+from functools import partial
+from pathlib import Path
+
 import numpy as np
 import triton_python_backend_utils as pb_utils
-from audio import decode_audio, has_sound_track
-from contract import MESSAGES, MediaError, SpeechStatus
-from log_mel import MELS, log_mel_windows
+from bounded import BoundedError, BoundedProcess, Budget, is_given_up
+from contract import LIMITS, MESSAGES, MediaError, SpeechStatus
+from handover import Message
+from sound_budgets import check_sound_bytes
 
-#: What the network sees when there is nothing to hear; COUNT 0 says that it is padding.
-PADDING = np.zeros((1, 200, MELS), np.float32)
+BUDGET = Budget(LIMITS.sound_memory, LIMITS.decoding_seconds)
 
 
 class TritonPythonModel:
     """One clip a request; requests are independent of each other."""
 
     def initialize(self, args: dict[str, str]) -> None:
-        """Run the front end once so that the first request pays for no imports."""
-        log_mel_windows(np.zeros(32_000, np.float32))
+        """Start the process that decodes."""
+        outputs = {one["name"]: one for one in json.loads(args["model_config"])["output"]}
+        self._no_windows = np.zeros((1, *map(int, outputs["MELS"]["dims"][1:])), np.float32)
+        self._decoder = BoundedProcess(Path(__file__).with_name("sound_worker.py"), BUDGET)
 
     def execute(self, requests: list) -> list:
         """Answer every request: a bad one with a status and one padding row."""
-        return [self._answer(request) for request in requests]
+        return [self._respond(request) for request in requests]
 
-    def _answer(self, request) -> pb_utils.InferenceResponse:
-        try:
-            mels, status, message = mel_windows(
-                _input_bytes(request, "AUDIO"), _input_bytes(request, "VIDEO")
-            )
-        except Exception as error:
-            pb_utils.Logger.log_error(f"speech_frontend: {type(error).__name__}: {error}")
-            mels, status = PADDING, SpeechStatus.UNREADABLE
-            message = f"the sound could not be processed: {type(error).__name__}: {error}"
-        count = 0 if mels is PADDING else len(mels)
+    def finalize(self) -> None:
+        """End the process that decodes."""
+        self._decoder.close()
+
+    def _respond(self, request: object) -> object:
+        mels, count, status, message = self._answer(request)
         texts = [message.encode(), MESSAGES[status][1].encode()]
         return pb_utils.InferenceResponse(
             [
@@ -43,27 +48,32 @@ class TritonPythonModel:
             ]
         )
 
+    def _answer(self, request: object) -> tuple[np.ndarray, int, SpeechStatus, str]:
+        """Return the windows, their count, the status and its cause in English."""
+        try:
+            name, sound = read_sound(request)
+        except MediaError as error:
+            return self._no_windows, 0, SpeechStatus(error.status), str(error)
+        if sound is None:
+            return self._no_windows, 0, SpeechStatus.OK, ""
+        try:
+            answer = self._decoder.ask(Message({}, {name: sound}), partial(is_given_up, request))
+        except BoundedError as error:
+            cause = f"{name}: the decoder {error}"
+            return self._no_windows, 0, SpeechStatus.UNREADABLE, cause
+        told = answer.values
+        return answer.arrays["MELS"], told["count"], SpeechStatus(told["status"]), told["message"]
 
-def mel_windows(audio: bytes | None, video: bytes | None) -> tuple[np.ndarray, SpeechStatus, str]:
-    """Turn AUDIO, or else the sound track of VIDEO, into the network's input.
 
-    Args:
-        audio: An encoded sound file, or None.
-        video: An encoded container, or None; one without sound counts as no speech at all.
+def read_sound(request: object) -> tuple[str, np.ndarray | None]:
+    """Return the name and the bytes of AUDIO, or else of VIDEO; its size is checked uncopied.
 
-    Returns:
-        Log-mel windows float32 [N, 200, MELS], the status, and the English cause. Without usable
-        sound the windows are `PADDING` itself.
+    Raises:
+        MediaError: It has too many bytes.
     """
-    if audio is None and (video is None or not has_sound_track(video)):
-        return PADDING, SpeechStatus.OK, ""
-    try:
-        samples = decode_audio(video, "VIDEO") if audio is None else decode_audio(audio, "AUDIO")
-        return log_mel_windows(samples), SpeechStatus.OK, ""
-    except MediaError as error:
-        return PADDING, error.status, str(error)
-
-
-def _input_bytes(request, name: str) -> bytes | None:
-    tensor = pb_utils.get_input_tensor_by_name(request, name)
-    return None if tensor is None else tensor.as_numpy().tobytes()
+    for name in ("AUDIO", "VIDEO"):
+        tensor = pb_utils.get_input_tensor_by_name(request, name)
+        if tensor is not None:
+            check_sound_bytes(name, tensor.shape()[0])
+            return name, tensor.as_numpy()
+    return "", None

@@ -1,0 +1,1 @@
+../../recognize/1/metrics.py
