@@ -8,6 +8,7 @@ imports nothing of what the process needs.
 
 from __future__ import annotations
 
+import json
 import os
 import select
 import shutil
@@ -18,11 +19,12 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict
 from pathlib import Path
 
 from abandonment import is_abandoned
-from handover import STOP, TOO_SLOW, Handover, HandoverError, Message
+from budget import Budget
+from handover import STOP, Handover, HandoverError, Message
 
 #: Seconds between looks at whether a request was given up and whether its process still runs.
 _LOOK = 0.1
@@ -32,22 +34,16 @@ _LETTING_GO = 0.7
 _START = 60.0
 
 
-@dataclass(frozen=True)
-class Budget:
-    """What the process may use.
+class BoundedError(RuntimeError):
+    """The process gave no answer; the text says why, to go on after "the decoder".
 
     Attributes:
-        address_space: Bytes, for all its life.
-        seconds: Of wall clock, for each request. Seconds of CPU are the process's own to count: it
-            knows how much there is to do.
+        reason: The same in a word or two, for counting.
     """
 
-    address_space: int
-    seconds: float
-
-
-class BoundedError(RuntimeError):
-    """The process gave no answer; the text says why, to go on after "the decoder"."""
+    def __init__(self, text: str, reason: str) -> None:
+        super().__init__(text)
+        self.reason = reason
 
 
 class GivenUpError(BoundedError):
@@ -72,9 +68,9 @@ class BoundedProcess:
         try:
             self._wait_until_ready()
         except HandoverError:
-            cause = self._cause_of_end()
+            end = self._end()
             self.close()
-            raise BoundedError(f"{script.name} {cause}") from None
+            raise BoundedError(f"{script.name} {end}", end.reason) from None
 
     @property
     def pid(self) -> int:
@@ -100,16 +96,18 @@ class BoundedProcess:
             self._wait(self._budget.seconds, is_given_up)
             answer = self._line.receive()
             if "error" in answer.values:
-                raise BoundedError(answer.values["error"])
+                raise BoundedError(answer.values["error"], answer.values["reason"])
         except HandoverError:
-            cause = self._cause_of_end()
+            end = self._end()
             self._replace()
-            raise BoundedError(cause) from None
+            raise end from None
         except BoundedError:
             self._replace()
             raise
+        if self._resident() > self._budget.kept:
+            self._replace()
         if "stopped" in answer.values:
-            raise GivenUpError("stopped, since the request was given up")
+            raise GivenUpError("stopped, since the request was given up", "given up")
         return answer
 
     def close(self) -> None:
@@ -122,7 +120,7 @@ class BoundedProcess:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         requests, answers = os.memfd_create("requests"), os.memfd_create("answers")
         passed = (theirs.fileno(), answers, requests)
-        command = [_python(), str(self._script), str(self._budget.address_space)]
+        command = [_python(), str(self._script), json.dumps(asdict(self._budget))]
         self._process = subprocess.Popen(
             [*command, *map(str, passed)], pass_fds=passed, stdin=subprocess.DEVNULL
         )
@@ -151,29 +149,34 @@ class BoundedProcess:
         while not select.select([self._line], [], [], _LOOK)[0]:
             now = time.monotonic()
             if letting_go is not None and now > letting_go:
-                raise GivenUpError("did not let go of a request that was given up")
+                raise GivenUpError("did not let go of a request that was given up", "given up")
             if now - begin > seconds:
-                raise BoundedError(f"took more than {seconds:g} s")
+                raise BoundedError(self._budget.too_late, "too late")
             if self._is_stopped():
-                raise BoundedError("was stopped")
+                raise BoundedError("was stopped", "stopped")
             if letting_go is None and is_given_up():
                 self._line.send(STOP)
                 letting_go = now + _LETTING_GO
+
+    def _resident(self) -> int:
+        """Return the bytes of memory that the process holds."""
+        statistics = Path(f"/proc/{self._process.pid}/statm").read_text(encoding="ascii")
+        return int(statistics.split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
     def _is_stopped(self) -> bool:
         options = os.WSTOPPED | os.WNOHANG | os.WNOWAIT
         return os.waitid(os.P_PID, self._process.pid, options) is not None
 
-    def _cause_of_end(self) -> str:
-        """Word how the process ended; one that closed the line and lives breaks off."""
+    def _end(self) -> BoundedError:
+        """Say how the process ended; one that closed the line and lives breaks off."""
         with suppress(subprocess.TimeoutExpired):
             code = self._process.wait(_LETTING_GO)
             if code == -signal.SIGXCPU:
-                return TOO_SLOW
+                return BoundedError(self._budget.too_slow, "too slow")
             if code < 0:
-                return f"crashed ({signal.Signals(-code).name})"
-            return f"ended with exit code {code}"
-        return "broke off"
+                return BoundedError(f"crashed ({signal.Signals(-code).name})", "crashed")
+            return BoundedError(f"ended with exit code {code}", "crashed")
+        return BoundedError("broke off", "crashed")
 
 
 def is_given_up(request: object) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import select
 import socket
@@ -12,9 +13,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
 
+from budget import Budget
 from confinement import allow_cpu, confine
-from contract import LIMITS
-from handover import TOO_SLOW, Handover, HandoverError, Message
+from handover import Handover, HandoverError, Message
 
 logger = logging.getLogger(__name__)
 
@@ -58,11 +59,13 @@ class _RequestLeash:
     """The leash of one request: it grows with the media, so that an endless loop is short.
 
     Attributes:
+        budget: What the request may take.
         line: Where a message says that the request was given up.
         begin: CPU seconds of the process before the request.
         reached: Whole seconds of the media so far.
     """
 
+    budget: Budget
     line: Handover
     begin: float
     reached: int = -1
@@ -71,15 +74,11 @@ class _RequestLeash:
         used = time.process_time() - self.begin
         if int(seconds) > self.reached:
             self.reached = int(seconds)
-            allow_cpu(self._allowed - used + _SLACK)
-        if used > self._allowed:
+            allow_cpu(self.budget.cpu(self.reached) - used + _SLACK)
+        if used > self.budget.cpu(self.reached):
             raise OverBudgetError
         if select.select([self.line], [], [], 0)[0]:
             raise StoppedError
-
-    @property
-    def _allowed(self) -> float:
-        return LIMITS.cpu_seconds + LIMITS.cpu_seconds_a_second * (self.reached + 1)
 
 
 def serve(prepare: Callable[[], Work]) -> None:
@@ -91,33 +90,34 @@ def serve(prepare: Callable[[], Work]) -> None:
             machine.
     """
     work = prepare()
-    address_space, line, outbox, inbox = map(int, sys.argv[1:])
+    budget = Budget(**json.loads(sys.argv[1]))
+    line, outbox, inbox = map(int, sys.argv[2:])
     handover = Handover(socket.socket(fileno=line), outbox, inbox)
-    confine(address_space)
+    confine(budget.address_space)
     with suppress(HandoverError):
         handover.send(Message())  # ready
         while True:
             request = handover.receive()
             if "stop" not in request.values:
-                handover.send(_answer(work, request, handover, address_space))
+                handover.send(_answer(work, request, handover, budget))
 
 
 def _answer(
     work: Work,
     request: Message,
     handover: Handover,
-    address_space: int,
+    budget: Budget,
 ) -> Message:
-    leash = _RequestLeash(handover, time.process_time())
+    leash = _RequestLeash(budget, handover, time.process_time())
     leash()
     try:
         return work(request, leash)
     except StoppedError:
         return Message({"stopped": True})
     except OverBudgetError:
-        return Message({"error": TOO_SLOW})
+        return Message({"error": budget.too_slow, "reason": "too slow"})
     except MemoryError:
-        return Message({"error": f"needed more than {address_space >> 20} MiB of memory"})
+        return Message({"error": budget.too_large, "reason": "too large"})
     except Exception as error:
         logger.exception("a request could not be worked on")
-        return Message({"error": f"failed ({type(error).__name__})"})
+        return Message({"error": f"failed ({type(error).__name__})", "reason": "failed"})

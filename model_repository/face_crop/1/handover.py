@@ -17,7 +17,6 @@ from math import prod
 from typing import Any
 
 import numpy as np
-from contract import LIMITS
 
 #: A message without its arrays is far smaller.
 _MOST_BYTES = 1 << 16
@@ -42,11 +41,6 @@ class Message:
 
 #: From the owner: the request is given up. It may come after the answer has gone.
 STOP = Message({"stop": True})
-#: Why there is no answer, in either process's words.
-TOO_SLOW = (
-    f"needed more CPU time than {LIMITS.cpu_seconds:g} s and "
-    f"{LIMITS.cpu_seconds_a_second:g} s for each second of the media"
-)
 
 
 class Handover:

@@ -5,13 +5,15 @@ What this process gets it hands over to one that decodes; nothing is decoded her
 
 from __future__ import annotations
 
+import time
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 import triton_python_backend_utils as pb_utils
 from answer import Answer
-from bounded import BoundedError, BoundedProcess, Budget, is_given_up
+from bounded import BoundedError, BoundedProcess, is_given_up
+from budget import Budget
 from clip_budgets import (
     DEFAULT_FPS,
     check_frame_bytes,
@@ -20,8 +22,15 @@ from clip_budgets import (
 )
 from contract import LIMITS, MESSAGES, MediaError, VideoStatus
 from handover import Message
+from metrics import Counters
 
-BUDGET = Budget(LIMITS.picture_memory, LIMITS.decoding_seconds)
+BUDGET = Budget(
+    address_space=LIMITS.picture_memory,
+    kept=LIMITS.kept_memory,
+    seconds=LIMITS.decoding_seconds,
+    cpu_seconds=LIMITS.cpu_seconds,
+    cpu_seconds_a_second=LIMITS.cpu_seconds_a_second,
+)
 
 
 class TritonPythonModel:
@@ -29,6 +38,7 @@ class TritonPythonModel:
 
     def initialize(self, args: dict[str, str]) -> None:
         """Start the process that decodes."""
+        self._counters = Counters(pb_utils, "face_crop")
         self._decoder = BoundedProcess(Path(__file__).with_name("clip_worker.py"), BUDGET)
 
     def execute(self, requests: list) -> list:
@@ -40,7 +50,9 @@ class TritonPythonModel:
         self._decoder.close()
 
     def _respond(self, request: object) -> object:
+        begin = time.monotonic()
         message, outputs = self._answer(request)
+        self._counters.add("stage_seconds", time.monotonic() - begin, stage="face_crop")
         outputs["MESSAGE"] = np.array([text.encode() for text in message], object)
         return pb_utils.InferenceResponse(
             output_tensors=[pb_utils.Tensor(name, value) for name, value in outputs.items()]
@@ -58,7 +70,10 @@ class TritonPythonModel:
         try:
             answer = self._decoder.ask(asked, partial(is_given_up, request))
         except BoundedError as error:
+            self._counters.add("refusals", reason=error.reason)
             return _failure(f"{name}: the decoder {error}")
+        self._counters.add("faces", float(answer.arrays["COUNT"][0]))
+        self._counters.add("clip_seconds", float(len(answer.arrays["SECOND_ERROR_CODES"])))
         return tuple(answer.values["message"]), dict(answer.arrays)
 
 

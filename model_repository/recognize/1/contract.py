@@ -70,6 +70,8 @@ class Limits:
     #: What decoding may map, programs and request included.
     picture_memory: int = 1536 << 20
     sound_memory: int = 1024 << 20
+    #: What a process that decodes may keep; a film of 4096x2304 leaves about 400 MiB.
+    kept_memory: int = 512 << 20
     seconds: float = 60.0
     #: Containers round their durations up to whole packets; a clip of 60 s may say 60.3.
     seconds_tolerance: float = 0.5

@@ -6,17 +6,26 @@ What this process gets it hands over to one that decodes; nothing is decoded her
 from __future__ import annotations
 
 import json
+import time
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 import triton_python_backend_utils as pb_utils
-from bounded import BoundedError, BoundedProcess, Budget, is_given_up
+from bounded import BoundedError, BoundedProcess, is_given_up
+from budget import Budget
 from contract import LIMITS, MESSAGES, MediaError, SpeechStatus
 from handover import Message
+from metrics import Counters
 from sound_budgets import check_sound_bytes
 
-BUDGET = Budget(LIMITS.sound_memory, LIMITS.decoding_seconds)
+BUDGET = Budget(
+    address_space=LIMITS.sound_memory,
+    kept=LIMITS.kept_memory,
+    seconds=LIMITS.decoding_seconds,
+    cpu_seconds=LIMITS.cpu_seconds,
+    cpu_seconds_a_second=LIMITS.cpu_seconds_a_second,
+)
 
 
 class TritonPythonModel:
@@ -24,6 +33,7 @@ class TritonPythonModel:
 
     def initialize(self, args: dict[str, str]) -> None:
         """Start the process that decodes."""
+        self._counters = Counters(pb_utils, "speech_frontend")
         outputs = {one["name"]: one for one in json.loads(args["model_config"])["output"]}
         self._no_windows = np.zeros((1, *map(int, outputs["MELS"]["dims"][1:])), np.float32)
         self._decoder = BoundedProcess(Path(__file__).with_name("sound_worker.py"), BUDGET)
@@ -37,7 +47,9 @@ class TritonPythonModel:
         self._decoder.close()
 
     def _respond(self, request: object) -> object:
+        begin = time.monotonic()
         mels, count, status, message = self._answer(request)
+        self._counters.add("stage_seconds", time.monotonic() - begin, stage="speech_frontend")
         texts = [message.encode(), MESSAGES[status][1].encode()]
         return pb_utils.InferenceResponse(
             [
@@ -59,6 +71,7 @@ class TritonPythonModel:
         try:
             answer = self._decoder.ask(Message({}, {name: sound}), partial(is_given_up, request))
         except BoundedError as error:
+            self._counters.add("refusals", reason=error.reason)
             cause = f"{name}: the decoder {error}"
             return self._no_windows, 0, SpeechStatus.UNREADABLE, cause
         told = answer.values

@@ -27,7 +27,8 @@ def work(request: Message, leash: Leash) -> Message:
     )
     mels, status, message = mel_windows(audio, video, leash)
     count = 0 if mels is PADDING else len(mels)
-    return Message({"status": status, "message": message, "count": count}, {"MELS": mels})
+    values = {"status": status, "message": message, "count": count}
+    return Message(values, {"MELS": mels})
 
 
 def mel_windows(

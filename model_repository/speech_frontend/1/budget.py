@@ -1,0 +1,1 @@
+../../face_crop/1/budget.py
