@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import cv2
+import mtcnn
 import numpy as np
 import onnxruntime
 import pytest
@@ -116,6 +117,24 @@ def test_faces_before_do_not_matter_to_a_picture_of_another_size(detector):
     before = detector.detect(cv2.resize(portrait(), None, fx=8, fy=8))
     (face,) = detector.detect(portrait(), before)
     assert overlap(face.box, FACE) > 0.8
+
+
+def test_a_texture_that_looks_like_faces_everywhere_is_searched_within_bounds(
+    detector, monkeypatch
+):
+    """A plain P-net pass over it proposes tens of thousands of boxes."""
+    counts = []
+    suppress = mtcnn.suppress_overlaps
+
+    def counting(boxes, *rest, **options):
+        counts.append(len(boxes))
+        return suppress(boxes, *rest, **options)
+
+    monkeypatch.setattr(mtcnn, "suppress_overlaps", counting)
+    side = 20  # as small as is looked for in a picture of this height
+    face = cv2.resize(portrait()[60:175, 70:185], (side, side), interpolation=cv2.INTER_AREA)
+    detector.detect(np.tile(face, (240 // side, 1900 // side, 1)))
+    assert max(counts) == mtcnn.MOST_CANDIDATES
 
 
 def test_of_overlapping_boxes_the_most_probable_stays():

@@ -9,6 +9,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+from clip_budgets import check_picture
 from contract import LIMITS, MediaError, VideoStatus
 from PIL import Image, ImageFile
 from video import Frame, FrameClock, ImageClip, VideoClip, open_clip, split_seconds
@@ -166,6 +167,39 @@ def test_a_decompression_bomb_among_the_frames_is_refused_unread(side, monkeypat
     message = refusal_of(lambda: ImageClip(images, 10.0))
     assert message.startswith("FRAMES[1] has ")
     assert str(LIMITS.pixels) in message and str(side * side) in message
+
+
+@pytest.mark.parametrize("size", [(9, 1), (1, 9)])
+def test_a_long_narrow_frame_is_refused_unread(size):
+    message = refusal_of(lambda: ImageClip([png_header(100 * size[0], 100 * size[1])], 10.0))
+    assert message.endswith("expected a longer side of at most 8 shorter ones")
+
+
+def test_a_jpeg_of_many_scans_is_refused_unread():
+    few = io.BytesIO()
+    Image.fromarray(person()).save(few, "JPEG", progressive=True)
+    ImageClip([few.getvalue()], 10.0)
+    start = few.getvalue().index(b"\xff\xda")
+    scan = few.getvalue()[start : few.getvalue().index(b"\xff\xda", start + 2)]
+    many = few.getvalue()[:-2] + scan * LIMITS.scans + few.getvalue()[-2:]
+    message = refusal_of(lambda: ImageClip([many], 10.0))
+    assert message.endswith(f"scans, at most {LIMITS.scans}")
+
+
+def test_deep_pictures_are_counted_by_their_bytes():
+    """16 bits in each of four channels are twice as much as eight."""
+    width, height = 4_096, 2_304
+    check_picture("VIDEO", width, height, 4)
+    message = refusal_of(lambda: check_picture("VIDEO", width, height, 8))
+    assert message.endswith(f"of 8 bytes a frame, at most {LIMITS.picture_bytes} bytes")
+
+
+def test_an_animated_webp_is_said_to_be_unsupported():
+    film = io.BytesIO()
+    pictures = [Image.fromarray(person(x)) for x in (40, 60)]
+    pictures[0].save(film, "WEBP", save_all=True, append_images=pictures[1:])
+    message = refusal_of(lambda: VideoClip(film.getvalue()))
+    assert message == "VIDEO is an animated WebP, which is not supported"
 
 
 def test_frames_that_are_all_unreadable_are_refused():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import wave
 from pathlib import Path
 
 import av
@@ -24,6 +25,17 @@ def encode(samples: np.ndarray, container: str, codec: str, rate: int = SAMPLE_R
         frame.sample_rate = rate
         for packet in [*stream.encode(frame), *stream.encode(None)]:
             output.mux(packet)
+    return target.getvalue()
+
+
+def wav(samples: np.ndarray) -> bytes:
+    """Write samples [channels, S] at 16 kHz."""
+    target = io.BytesIO()
+    with wave.open(target, "wb") as file:
+        file.setnchannels(len(samples))
+        file.setsampwidth(2)
+        file.setframerate(SAMPLE_RATE)
+        file.writeframes((samples.T * 32_767).astype("<i2").tobytes())
     return target.getvalue()
 
 
@@ -55,6 +67,48 @@ def test_stereo_becomes_the_mean_of_its_channels():
     left, right = tone(), np.zeros_like(tone())
     samples = decode_audio(encode(np.concatenate([left, right]), "wav", "pcm_s16le"))
     np.testing.assert_allclose(samples, left[0] / 2, atol=1e-3)
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3, 6, 7, 8, 9, 16, 63, 64])
+def test_any_number_of_channels_becomes_their_mean(channels):
+    """PyAV counts a plane too many of planar sound from eight channels on."""
+    samples = decode_audio(wav(np.repeat(tone(), channels, axis=0)))
+    np.testing.assert_allclose(samples, tone()[0], atol=1e-3)
+
+
+def test_more_channels_than_can_be_mixed_are_refused():
+    assert status_of(wav(np.repeat(tone(), 65, axis=0))) is SpeechStatus.UNREADABLE
+
+
+def test_surround_sound_of_a_film_is_heard():
+    target = io.BytesIO()
+    with av.open(target, "w", format="mp4") as output:
+        stream = output.add_stream("aac", rate=48_000, layout="7.1")
+        planes = np.repeat(tone(rate=48_000), 8, axis=0).astype(np.float32)
+        # Packed, so that the test does not lean on what it checks; the eighth channel is bass only.
+        frame = av.AudioFrame(format="flt", layout="7.1", samples=planes.shape[1])
+        frame.planes[0].update(np.ascontiguousarray(planes.T).tobytes())
+        frame.sample_rate = 48_000
+        for packet in [*stream.encode(frame), *stream.encode(None)]:
+            output.mux(packet)
+    samples = decode_audio(target.getvalue())
+    assert np.abs(samples[8_000:24_000]).max() == pytest.approx(0.5 * 7 / 8, rel=0.1)
+
+
+def test_sound_that_changes_its_format_on_the_way_is_heard_to_its_end():
+    mono, stereo = tone(1.0, 44_100), np.repeat(tone(1.0, 44_100), 2, axis=0)
+    joined = encode(mono, "adts", "aac", 44_100) + encode(stereo, "adts", "aac", 44_100)
+    samples = decode_audio(joined)
+    assert samples.size == pytest.approx(2 * SAMPLE_RATE, rel=0.1)
+    second = samples[int(1.3 * SAMPLE_RATE) : int(1.7 * SAMPLE_RATE)]
+    assert np.abs(second).max() == pytest.approx(0.5, rel=0.1)
+
+
+def test_a_sample_rate_at_which_a_few_bytes_are_hours_is_refused_before_resampling():
+    wav_of_1_hz = bytearray(wav(np.zeros((1, 50))))
+    wav_of_1_hz[24:28] = (1).to_bytes(4, "little")
+    with pytest.raises(MediaError, match="a sample rate of 1 Hz, expected 2000 to"):
+        decode_audio(bytes(wav_of_1_hz))
 
 
 @pytest.mark.parametrize(

@@ -36,7 +36,7 @@ SMALLEST_FACE = 1 / 12
 #: The boxes that a level, and all levels together, pass on at most: the most probable ones. Films
 #: of one or two people have under 60; textures that were made to look like faces everywhere have
 #: tens of thousands, and suppressing overlaps takes their square in time and memory.
-MOST_CANDIDATES = 500
+MOST_CANDIDATES = 1_000
 #: The sides of P-net's window on the levels that can answer to a face, as parts of the face's side.
 #: Wider bounds change neither the faces found nor their probabilities.
 ANSWERING_WINDOWS = (0.4, 1.4)
@@ -109,8 +109,10 @@ class Mtcnn:
     def _propose(self, sizes: list[Picture], scales: list[float]) -> NDArray[np.float32]:
         """Run P-net over levels of the pyramid; return square boxes [n, 4]."""
         levels = [self._scan(sizes, scale) for scale in scales]
-        boxes, scores, offsets = (np.concatenate(parts) for parts in zip(*levels, strict=True))
-        kept = suppress_overlaps(boxes, scores, 0.7)[:MOST_CANDIDATES]
+        boxes, scores, offsets = most_probable(
+            *(np.concatenate(parts) for parts in zip(*levels, strict=True))
+        )
+        kept = suppress_overlaps(boxes, scores, 0.7)
         return make_square(refine(boxes[kept], offsets[kept]))
 
     def _scan(self, sizes: list[Picture], scale: float) -> tuple[NDArray, NDArray, NDArray]:
@@ -120,12 +122,11 @@ class Mtcnn:
         level = cv2.resize(source, (width, height), interpolation=cv2.INTER_LINEAR)
         probability, offsets = self._pnet.run(["probability", "offsets"], {"pixels": level[None]})
         rows, columns = np.nonzero(probability[0] >= THRESHOLDS[0])
-        if len(rows) > MOST_CANDIDATES:
-            likely = np.argsort(-probability[0, rows, columns], kind="stable")[:MOST_CANDIDATES]
-            rows, columns = rows[likely], columns[likely]
         corner = np.stack([columns, rows], axis=1) * STRIDE
         boxes = np.concatenate([corner, corner + WINDOW], axis=1).astype(np.float32) / scale
-        scores, offsets = probability[0, rows, columns], offsets[0, rows, columns]
+        boxes, scores, offsets = most_probable(
+            boxes, probability[0, rows, columns], offsets[0, rows, columns]
+        )
         kept = suppress_overlaps(boxes, scores, 0.5)
         return boxes[kept], scores[kept], offsets[kept]
 
@@ -164,6 +165,16 @@ def halving_for(scale: float, count: int) -> int:
     are enough.
     """
     return min(max(int(-math.log2(scale)), 0), count - 1)
+
+
+def most_probable(
+    boxes: NDArray, scores: NDArray, offsets: NDArray
+) -> tuple[NDArray, NDArray, NDArray]:
+    """Keep the `MOST_CANDIDATES` most probable of some boxes [n, 4], with what belongs to them."""
+    if len(scores) <= MOST_CANDIDATES:
+        return boxes, scores, offsets
+    kept = np.argsort(-scores, kind="stable")[:MOST_CANDIDATES]
+    return boxes[kept], scores[kept], offsets[kept]
 
 
 def judge(
