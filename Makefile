@@ -1,6 +1,7 @@
 # One command sets up and does the main job (`make demo`), one sets up and tests (`make test`).
 
-PYTHON ?= python3
+# The Python to use instead of the one that requirements/python.sh finds.
+PYTHON ?=
 VENV := .venv
 BIN := $(VENV)/bin
 UV_VERSION := 0.9.11
@@ -26,9 +27,7 @@ help:
 setup: $(VENV)/.serving ## make .venv with all that serving and the clients need
 
 $(BIN)/python:
-	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; (3, 10) <= v <= (3, 12) or sys.exit( \
-		"$(PYTHON) is Python %d.%d, expected 3.10 to 3.12: name one with PYTHON=..." % v)'
-	@$(PYTHON) -m venv $(VENV)
+	@python=$$(sh requirements/python.sh $(UV_VERSION) $(PYTHON)) && $$python -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet uv==$(UV_VERSION) || echo "uv is not available, using pip"
 
 $(VENV)/.serving: requirements.txt requirements/models.txt requirements/bridge.txt | $(BIN)/python
