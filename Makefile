@@ -6,6 +6,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 UV_VERSION := 0.9.11
 
+NUMPY2 := build/numpy2
+MODEL_TESTS := $(addprefix tests/,face_crop recognize speech_frontend text_tokenizer)
+
 GRPC_PORT ?= 8001
 HTTP_PORT ?= 8000
 METRICS_PORT ?= 8002
@@ -19,7 +22,8 @@ TORCH_OPTIONS ?=
 install = @if [ -x $(BIN)/uv ]; then $(BIN)/uv pip install --quiet --python $(BIN)/python $(1); \
 	else $(BIN)/python -m pip install --quiet $(1); fi
 
-.PHONY: help setup setup-training setup-flagship setup-bench demo serve bridge test test-flagship bench lint clean
+.PHONY: help setup setup-training setup-flagship setup-bench demo serve bridge test test-numpy2 \
+	test-flagship bench lint clean
 
 help:
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
@@ -76,6 +80,15 @@ lint: $(VENV)/.dev ## check the code's style and the model repositories
 
 test: lint ## set up and run every check and test
 	$(BIN)/python -m pytest
+
+$(NUMPY2)/.ready: requirements/numpy2.txt requirements/models.txt requirements/dev.txt | $(BIN)/python
+	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(NUMPY2)
+	@$(BIN)/uv pip install --quiet --python $(NUMPY2)/bin/python \
+		--override requirements/numpy2.txt -r requirements/dev.txt
+	@touch $@
+
+test-numpy2: $(NUMPY2)/.ready ## run the models' unit tests under NumPy 2, as newer containers have it
+	$(NUMPY2)/bin/python -m pytest $(MODEL_TESTS)
 
 bench: setup-bench ## measure beside the peer and the floor, into build/benchmarks (15 minutes)
 	@$(BIN)/python -m benchmarks
