@@ -1,9 +1,13 @@
 # One command sets up and does the main job (`make demo`), one sets up and tests (`make test`).
 
-PYTHON ?= python3
+# The Python to use instead of the one that requirements/python.sh finds.
+PYTHON ?=
 VENV := .venv
 BIN := $(VENV)/bin
 UV_VERSION := 0.9.11
+
+NUMPY2 := build/numpy2
+MODEL_TESTS := $(addprefix tests/,face_crop recognize speech_frontend text_tokenizer)
 
 GRPC_PORT ?= 8001
 HTTP_PORT ?= 8000
@@ -18,7 +22,8 @@ TORCH_OPTIONS ?=
 install = @if [ -x $(BIN)/uv ]; then $(BIN)/uv pip install --quiet --python $(BIN)/python $(1); \
 	else $(BIN)/python -m pip install --quiet $(1); fi
 
-.PHONY: help setup setup-training setup-flagship setup-bench demo serve bridge test test-flagship bench lint clean
+.PHONY: help setup setup-training setup-flagship setup-bench demo serve bridge test test-numpy2 \
+	test-flagship bench lint clean
 
 help:
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
@@ -26,9 +31,7 @@ help:
 setup: $(VENV)/.serving ## make .venv with all that serving and the clients need
 
 $(BIN)/python:
-	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; (3, 10) <= v <= (3, 12) or sys.exit( \
-		"$(PYTHON) is Python %d.%d, expected 3.10 to 3.12: name one with PYTHON=..." % v)'
-	@$(PYTHON) -m venv $(VENV)
+	@python=$$(sh requirements/python.sh $(UV_VERSION) $(PYTHON)) && $$python -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet uv==$(UV_VERSION) || echo "uv is not available, using pip"
 
 $(VENV)/.serving: requirements.txt requirements/models.txt requirements/bridge.txt | $(BIN)/python
@@ -75,8 +78,18 @@ lint: $(VENV)/.dev ## check the code's style and the model repositories
 	$(BIN)/ruff format --check .
 	$(BIN)/python -m server.lint
 
+# Two processes, of which tests/conftest.py tells: one for each core, so each computes with one thread.
 test: lint ## set up and run every check and test
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadgroup
+
+$(NUMPY2)/.ready: requirements/numpy2.txt requirements/models.txt requirements/dev.txt | $(BIN)/python
+	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(NUMPY2)
+	@$(BIN)/uv pip install --quiet --python $(NUMPY2)/bin/python \
+		--override requirements/numpy2.txt -r requirements/dev.txt
+	@touch $@
+
+test-numpy2: $(NUMPY2)/.ready ## run the models' unit tests under NumPy 2, as newer containers have it
+	$(NUMPY2)/bin/python -m pytest $(MODEL_TESTS)
 
 bench: setup-bench ## measure beside the peer and the floor, into build/benchmarks (15 minutes)
 	@$(BIN)/python -m benchmarks

@@ -25,6 +25,7 @@ from export.repository import (
     prepare,
     write_card,
 )
+from server.variants import write_variants
 from training.command import QuickError, is_quick
 
 PARITY = Path(__file__).resolve().parent / "parity"
@@ -73,6 +74,7 @@ def main(arguments: list[str] | None = None) -> None:
             save_parity(name, served, outputs)
         else:
             write_card(options.repository, name, options.checkpoints, quick)
+    write_variants(options.repository)
 
 
 if __name__ == "__main__":

@@ -86,6 +86,7 @@ def export(name: str, served: Served, path: Path) -> list[np.ndarray]:
     )
     model = onnx.load_from_string(buffer.getvalue())
     model.ir_version = min(model.ir_version, IR_VERSION)
+    _state_output_dims(model, served)
     if served.int8:
         store_int8(model)
     if served.half:
@@ -97,6 +98,21 @@ def export(name: str, served: Served, path: Path) -> list[np.ndarray]:
     path.write_bytes(data)
     log.info("%s: %.1f MB", path, len(data) / 1e6)
     return expected
+
+
+def _state_output_dims(model: onnx.ModelProto, served: Served) -> None:
+    """Give every fixed dimension its size: tracing loses some, and Triton asks for each."""
+    for value, output in zip(model.graph.output, _outputs(served, 0), strict=True):
+        for axis, dim in enumerate(value.type.tensor_type.shape.dim):
+            if axis not in served.axes.get(value.name, {}):
+                dim.dim_value = output.shape[axis]
+
+
+def _outputs(served: Served, trial: int) -> list[np.ndarray]:
+    """What the network answers to a trial."""
+    with torch.no_grad():
+        result = served.module(*served.trials[trial])
+    return [output.numpy() for output in (result if isinstance(result, tuple) else (result,))]
 
 
 def store_half(model: onnx.ModelProto) -> None:
@@ -126,13 +142,10 @@ def _compare(name: str, served: Served, data: bytes) -> list[np.ndarray]:
     """Run every trial through both; return the network's outputs for the last."""
     session = onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"])
     expected: list[np.ndarray] = []
-    for trial in served.trials:
+    for index, trial in enumerate(served.trials):
         feed = {key: value.numpy() for key, value in zip(served.inputs, trial, strict=True)}
         answers = session.run(list(served.outputs), feed)
-        with torch.no_grad():
-            result = served.module(*trial)
-        outputs = result if isinstance(result, tuple) else (result,)
-        expected = [output.numpy() for output in outputs]
+        expected = _outputs(served, index)
         for output, answer, wanted in zip(served.outputs, answers, expected, strict=True):
             _check(name, output, answer, wanted)
     return expected

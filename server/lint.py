@@ -1,8 +1,8 @@
 """Check model repositories without a server: `python -m server.lint [REPOSITORY ...]`.
 
 It finds what Triton would only say at load time, or never: folders without their files, an ONNX
-file or a configuration variant that differs from its config.pbtxt, and ensemble steps whose
-tensors do not fit together. One line a problem; the exit code is 1 when there is any.
+file that differs from its config.pbtxt, a variant that no longer belongs to the two, and ensemble
+steps whose tensors do not fit together. One line a problem; the exit code is 1 when there is any.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from tritonclient.grpc.model_config_pb2 import DataType, ModelConfig, ModelInput
 
 from server.onnxruntime_backend.signature import differences, read_signature
 from server.runtime import REPOSITORIES
+from server.variants import UnknownSizeError, variants
 
 Tensor = ModelInput | ModelOutput
 
@@ -75,12 +76,27 @@ def _folder_problems(folder: Path, config: ModelConfig) -> Iterator[str]:
 
 
 def _variant_problems(folder: Path, base: ModelConfig) -> Iterator[str]:
-    """A variant may differ in where and how a model runs, never in what it is."""
-    for path in sorted(folder.glob("configs/*.pbtxt")):
-        variant = read_config(path)
-        for field in ("name", "backend", "max_batch_size", "input", "output", "dynamic_batching"):
-            if getattr(variant, field) != getattr(base, field):
-                yield f"{folder.name}: configs/{path.name} differs from config.pbtxt in {field}"
+    """Variants are written from config.pbtxt and the weights: neither may have changed since."""
+    paths = sorted(folder.glob("configs/*.pbtxt"))
+    weights = folder / "1" / (base.default_model_filename or "model.onnx")
+    if not paths or not weights.is_file():
+        return
+    try:
+        expected = variants(base, weights.read_bytes())
+    except UnknownSizeError as error:
+        yield str(error)
+        return
+    for path in paths:
+        if path.stem not in expected:
+            continue
+        found, wanted = read_config(path), expected[path.stem]
+        fields = (field.name for field in ModelConfig.DESCRIPTOR.fields)
+        differing = [name for name in fields if getattr(found, name) != getattr(wanted, name)]
+        if differing:
+            yield (
+                f"{folder.name}: configs/{path.name} does not belong to config.pbtxt and "
+                f"{weights.name} in {', '.join(differing)}: run `python -m server.variants`"
+            )
 
 
 def _ensemble_problems(config: ModelConfig, configs: dict[str, ModelConfig]) -> Iterator[str]:

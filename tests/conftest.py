@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,7 +10,33 @@ import pytest
 
 from server import RunningServer, running_server
 
-DEMO = Path(__file__).parents[1] / "demo"
+TESTS = Path(__file__).parent
+DEMO = TESTS.parent / "demo"
+
+#: Folders whose tests compute and time nothing; the others share servers and have deadlines.
+COMPUTING = {"export", "face_crop", "recognize", "speech_frontend", "text_tokenizer", "training"}
+COMPUTING_NICENESS = 10
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Make two groups, for `pytest -n 2 --dist loadgroup` to run side by side.
+
+    A group stays in one process, so that a fixture of the session is still made once.
+    """
+    for item in items:
+        group = "computing" if _computes(item) else "serving"
+        item.add_marker(pytest.mark.xdist_group(group))
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Let what computes use the time that servers with deadlines leave."""
+    if "PYTEST_XDIST_WORKER" in os.environ and _computes(item):
+        os.setpriority(os.PRIO_PROCESS, 0, COMPUTING_NICENESS)
+
+
+def _computes(item: pytest.Item) -> bool:
+    return item.path.relative_to(TESTS).parts[0] in COMPUTING
 
 
 @pytest.fixture(scope="session")

@@ -27,6 +27,7 @@ from export.flagship.parity import INT8_REPORT, REPORT, ParityError, write_repor
 from export.flagship.repository import NETWORKS, prepare, write_morphemes
 from export.flagship.word2vec import read_word2vec
 from export.repository import WEIGHTS, RepositoryError
+from server.variants import write_variants
 
 log = logging.getLogger(__name__)
 
@@ -55,6 +56,7 @@ def main(arguments: list[str] | None = None) -> None:
             log.info("%s", line)
     if options.int8:
         _quantise(options.out, options.int8)
+    write_variants(options.out)
 
 
 def _parsed(arguments: list[str] | None) -> argparse.Namespace:

@@ -23,10 +23,20 @@ _RUN_ERRORS = (
 )
 _LOAD_ERRORS = (
     *_RUN_ERRORS,
+    onnxruntime_errors.EPFail,
     onnxruntime_errors.InvalidGraph,
     onnxruntime_errors.InvalidProtobuf,
     onnxruntime_errors.NoSuchFile,
+    # What it raises when it cannot register a provider.
+    RuntimeError,
 )
+
+_PRECISIONS = {
+    "FP32": {},
+    "FP16": {"trt_fp16_enable": "True"},
+    "BF16": {"trt_bf16_enable": "True"},
+    "INT8": {"trt_int8_enable": "True"},
+}
 
 Provider = tuple[str, dict[str, str]]
 
@@ -45,8 +55,8 @@ class Network:
         providers: Execution providers in order of preference.
 
     Raises:
-        SessionError: The file is missing, onnxruntime cannot load it, or it is not what the
-            configuration describes.
+        SessionError: The file is missing, onnxruntime cannot load it or starts without one of the
+            providers, or it is not what the configuration describes.
     """
 
     def __init__(
@@ -55,34 +65,82 @@ class Network:
         self._model = model
         if not file.is_file():
             raise SessionError(f"{model}: {file} is missing")
-        try:
-            self._session = onnxruntime.InferenceSession(
-                str(file), session_options(config), providers=list(providers)
-            )
-        except _LOAD_ERRORS as error:
-            raise SessionError(f"{model}: onnxruntime cannot load {file}: {error}") from error
-        wrong = differences(config, session_signature(self._session))
+        self._session = _open_session(model, config, file, providers)
+        found = session_signature(self._session)
+        wrong = differences(config, found)
         if wrong:
             raise SessionError("; ".join(wrong))
-        self._outputs = [output.name for output in self._session.get_outputs()]
+        self._inputs = found.inputs
+        #: A scalar is served with as many ones for dimensions as the configuration says.
+        self._outputs = {
+            output["name"]: None if found.outputs[output["name"]].dims else _dims(output)
+            for output in config["output"]
+        }
 
     def run(self, inputs: Tensors) -> Tensors:
         """Run the network once.
 
         Args:
-            inputs: Every input by name.
+            inputs: Every input by name; strings as UTF-8 bytes, as Triton has them.
 
         Returns:
-            Every output by name.
+            Every output of the configuration by name.
 
         Raises:
             InferenceError: onnxruntime refused the inputs or failed on them.
         """
+        feed = {name: self._to_onnx(name, tensor) for name, tensor in inputs.items()}
         try:
-            outputs: list[np.ndarray] = self._session.run(self._outputs, inputs)
+            outputs: list[np.ndarray] = self._session.run(list(self._outputs), feed)
         except _RUN_ERRORS as error:
             raise InferenceError(f"{self._model}: {error}") from error
-        return dict(zip(self._outputs, outputs, strict=True))
+        return {
+            name: _to_triton(output, dims)
+            for (name, dims), output in zip(self._outputs.items(), outputs, strict=True)
+        }
+
+    def _to_onnx(self, name: str, tensor: np.ndarray) -> np.ndarray:
+        if tensor.dtype == np.object_:
+            try:
+                tensor = np.vectorize(bytes.decode, otypes=[np.object_])(tensor)
+            except UnicodeDecodeError as error:
+                raise InferenceError(f"{self._model}: {name} is no UTF-8: {error}") from error
+        return tensor if self._inputs[name].dims else tensor.reshape(())
+
+
+def _open_session(
+    model: str, config: Mapping, file: Path, providers: Sequence[Provider]
+) -> onnxruntime.InferenceSession:
+    wanted = [provider for provider, _ in providers]
+    if wanted != [CPU]:
+        # CUDA's libraries may be Python packages, which no library path names.
+        onnxruntime.preload_dlls()
+    try:
+        session = onnxruntime.InferenceSession(
+            str(file), session_options(config), providers=list(providers), enable_fallback=0
+        )
+    except _LOAD_ERRORS as error:
+        raise SessionError(
+            f"{model}: onnxruntime cannot load {file} with {', '.join(wanted)}: {error}"
+        ) from error
+    dropped = [provider for provider in wanted if provider not in session.get_providers()]
+    if dropped:
+        raise SessionError(
+            f"{model}: onnxruntime went on without {', '.join(dropped)}, which config.pbtxt asks "
+            "for; what it lacks stands in its own message above (the driver, CUDA, cuDNN or "
+            "TensorRT)"
+        )
+    return session
+
+
+def _to_triton(output: np.ndarray, scalar_dims: tuple[int, ...] | None) -> np.ndarray:
+    if output.dtype == np.object_:
+        output = np.vectorize(str.encode, otypes=[np.object_])(output)
+    return output if scalar_dims is None else output.reshape(scalar_dims)
+
+
+def _dims(output: Mapping) -> tuple[int, ...]:
+    return tuple(int(dim) for dim in output["dims"])
 
 
 def session_options(config: Mapping) -> onnxruntime.SessionOptions:
@@ -114,25 +172,28 @@ def execution_providers(
         available: What this onnxruntime was built with.
 
     Returns:
-        (name, options) of each provider. TensorRT comes first when config.pbtxt asks for it and
-        it is available.
+        (name, options) of each provider. TensorRT comes first when config.pbtxt asks for it.
 
     Raises:
-        SessionError: A GPU instance without CUDAExecutionProvider, or a TensorRT setting that is
-            not known.
+        SessionError: onnxruntime was built without a provider that is asked for, or the
+            configuration asks for an accelerator or a TensorRT setting that is not known.
     """
     if kind != "GPU":
         return [(CPU, {})]
-    if CUDA not in available:
-        raise SessionError(
-            f"{model}: the instance is KIND_GPU, but onnxruntime offers no {CUDA}, only "
-            f"{', '.join(available)}: install onnxruntime-gpu or choose KIND_CPU"
-        )
     providers: list[Provider] = [(CUDA, {"device_id": str(device)}), (CPU, {})]
-    tensorrt = _tensorrt_accelerator(config)
-    if tensorrt is not None and TENSORRT in available:
-        options = _tensorrt_options(model, tensorrt.get("parameters", {}))
+    for accelerator in _accelerators(config):
+        if accelerator["name"] != "tensorrt":
+            raise SessionError(
+                f"{model}: the accelerator {accelerator['name']!r} is not known, only 'tensorrt'"
+            )
+        options = _tensorrt_options(model, accelerator.get("parameters", {}))
         providers.insert(0, (TENSORRT, {"device_id": str(device), **options}))
+    missing = [provider for provider, _ in providers if provider not in available]
+    if missing:
+        raise SessionError(
+            f"{model}: config.pbtxt asks for {', '.join(missing)}, but onnxruntime offers only "
+            f"{', '.join(available)}: install requirements/gpu.txt or serve the model on the CPU"
+        )
     return providers
 
 
@@ -146,23 +207,25 @@ def _thread_count(config: Mapping, parameter: str) -> int:
         ) from None
 
 
-def _tensorrt_accelerator(config: Mapping) -> Mapping | None:
-    accelerators = (
-        config.get("optimization", {})
-        .get("execution_accelerators", {})
-        .get("gpu_execution_accelerator", [])
-    )
-    return next((a for a in accelerators if a["name"].lower() == "tensorrt"), None)
+def _accelerators(config: Mapping) -> Sequence[Mapping]:
+    accelerators = config.get("optimization", {}).get("execution_accelerators", {})
+    return accelerators.get("gpu_execution_accelerator", [])
 
 
 def _tensorrt_options(model: str, parameters: Mapping[str, str]) -> dict[str, str]:
+    """The official backend's parameters under onnxruntime's own names."""
     options = {}
     for key, value in parameters.items():
         if key == "precision_mode":
-            options["trt_fp16_enable"] = str(value.upper() == "FP16")
-            options["trt_int8_enable"] = str(value.upper() == "INT8")
+            if value not in _PRECISIONS:
+                raise SessionError(
+                    f"{model}: precision_mode is {value!r}, expected {', '.join(_PRECISIONS)}"
+                )
+            options |= _PRECISIONS[value]
         elif key == "max_workspace_size_bytes":
             options["trt_max_workspace_size"] = value
+        elif key.startswith("int8_"):
+            options[f"trt_{key}"] = value
         elif key.startswith("trt_"):
             options[key] = value
         else:

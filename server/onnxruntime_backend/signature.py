@@ -1,7 +1,7 @@
 """Compare what config.pbtxt says about a model with what its ONNX file says.
 
 The official onnxruntime backend makes the same comparison when it loads a model. Without it a
-wrong dimension or type is served in silence.
+wrong dimension or type is served in silence, or served here and refused there.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ ONNX_TYPES = {
     "TYPE_FP16": "tensor(float16)",
     "TYPE_FP32": "tensor(float)",
     "TYPE_FP64": "tensor(double)",
+    "TYPE_STRING": "tensor(string)",
 }
 
 #: A dimension of any size.
@@ -40,8 +41,8 @@ class TensorSignature:
     Attributes:
         name: The tensor's name.
         type: Its type, `TYPE_FP32` in a configuration and `tensor(float)` in an ONNX file.
-        dims: Its dimensions, `ANY` where any size will do. A configuration's dimensions leave out
-            the batch when max_batch_size is above 0; an ONNX file's never do.
+        dims: Its dimensions, `ANY` where any size will do, none for a scalar. A configuration's
+            dimensions leave out the batch when max_batch_size is above 0; an ONNX file's never do.
     """
 
     name: str
@@ -81,8 +82,9 @@ def session_signature(session: onnxruntime.InferenceSession) -> ModelSignature:
 def differences(config: Mapping | Message, found: ModelSignature) -> list[str]:
     """Where a configuration does not describe its ONNX file.
 
-    A dimension that is fixed in config.pbtxt may be symbolic in the ONNX file, as the official
-    backend allows; the other way round is a difference.
+    As for the official backend, an input's dimension that is fixed in config.pbtxt may be symbolic
+    in the ONNX file, an output's dimensions must be the same; `reshape` counts where it is given;
+    a scalar's dimensions are ones, as many as config.pbtxt likes; and outputs may be left out.
 
     Args:
         config: The model configuration, as the JSON object that Triton hands to a backend or as
@@ -118,9 +120,8 @@ def _onnx_tensor(argument: onnxruntime.NodeArg) -> TensorSignature:
 
 
 def _configured_tensor(tensor: Mapping) -> TensorSignature:
-    return TensorSignature(
-        tensor["name"], tensor["data_type"], tuple(int(d) for d in tensor["dims"])
-    )
+    dims = tensor["reshape"].get("shape", ()) if "reshape" in tensor else tensor["dims"]
+    return TensorSignature(tensor["name"], tensor["data_type"], tuple(int(d) for d in dims))
 
 
 def _kind_differences(
@@ -135,7 +136,7 @@ def _kind_differences(
         else:
             names = ", ".join(found) or "none"
             yield f"{kind} {name} is in config.pbtxt, the ONNX file has {names}"
-    for name in found:
+    for name in found if kind == "input" else ():
         if name not in configured:
             names = ", ".join(configured) or "none"
             yield f"{kind} {name} is in the ONNX file, config.pbtxt has {names}"
@@ -147,7 +148,10 @@ def _tensor_differences(
     label = f"{kind} {configured.name}"
     expected_type = ONNX_TYPES.get(configured.type)
     if expected_type is None:
-        yield f"{label} has type {configured.type}, which this backend does not serve"
+        yield (
+            f"{label} has type {configured.type} in config.pbtxt, which this project's onnxruntime "
+            "backend does not serve: NumPy has no such type"
+        )
     elif expected_type != found.type:
         yield (
             f"{label} has type {configured.type} in config.pbtxt ({expected_type}), "
@@ -162,7 +166,9 @@ def _tensor_differences(
             )
             return
         dims = dims[1:]
-    if not _accepts(dims, configured.dims):
+    if not found.dims:
+        dims = (1,) * len(configured.dims)
+    if not _accepts(dims, configured.dims, exactly=kind == "output"):
         batch = " after the batch" if max_batch_size > 0 else ""
         yield (
             f"{label} has dims {_format(configured.dims)} in config.pbtxt, "
@@ -170,9 +176,10 @@ def _tensor_differences(
         )
 
 
-def _accepts(found: Sequence[int], configured: Sequence[int]) -> bool:
+def _accepts(found: Sequence[int], configured: Sequence[int], exactly: bool) -> bool:
     return len(found) == len(configured) and all(
-        onnx in (ANY, config) for onnx, config in zip(found, configured, strict=True)
+        onnx == config or (onnx == ANY and not exactly)
+        for onnx, config in zip(found, configured, strict=True)
     )
 
 

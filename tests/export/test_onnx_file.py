@@ -25,6 +25,19 @@ def test_a_network_is_written_with_its_names_and_free_batch(tmp_path):
     assert graph.input[0].type.tensor_type.shape.dim[0].dim_param == "batch"
 
 
+def test_a_dimension_that_tracing_loses_is_stated_in_the_file(tmp_path):
+    class Joined(torch.nn.Module):
+        def forward(self, rows):
+            return torch.cat([rows, rows.new_zeros(rows.shape[0], 1)], dim=1)
+
+    axes = {"IN": {0: "batch"}, "OUT": {0: "batch"}}
+    trials = [(torch.rand(rows, 3),) for rows in (2, 1)]
+    export("tiny", Served(Joined(), ["IN"], ["OUT"], axes, trials), tmp_path / "model.onnx")
+    (output,) = onnx.load(tmp_path / "model.onnx").graph.output
+    batch, width = output.type.tensor_type.shape.dim
+    assert (batch.dim_param, width.dim_value) == ("batch", 4)
+
+
 def test_half_storage_halves_the_file_and_keeps_the_answers(tmp_path):
     export("tiny", served(), tmp_path / "whole.onnx")
     export("tiny", served(half=True), tmp_path / "half.onnx")

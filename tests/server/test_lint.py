@@ -36,7 +36,14 @@ def test_this_projects_repositories_have_no_problem():
         ("model_repository/vgg_face/config.pbtxt", '"vgg_face"', '"vgg"', "the folder 'vgg_face'"),
         ("model_repository/vgg_face/config.pbtxt", "[ 224, 224, 3 ]", "[ 112, 112, 3 ]", "112"),
         ("model_repository/fusion/config.pbtxt", '"WEIGHTS"', '"SHARES"', "SHARES"),
-        ("model_repository/speech_cnn/configs/gpu.pbtxt", "TYPE_FP32", "TYPE_FP16", "gpu.pbtxt"),
+        (
+            "model_repository/speech_cnn/configs/gpu.pbtxt",
+            "TYPE_FP32",
+            "TYPE_FP16",
+            "in input: run",
+        ),
+        ("model_repository/speech_cnn/config.pbtxt", "size: 64", "size: 32", "configs/gpu.pbtxt"),
+        ("model_repository/fusion/config.pbtxt", '"VIDEO_AGE"', '"AGES"', "how large it becomes"),
         ("model_repository/face_crop/config.pbtxt", "count: 3, ", "", "no count"),
         ("ensemble/text/config.pbtxt", '"text_tokenizer"', '"tokeniser"', "tokeniser is in none"),
         ("ensemble/text/config.pbtxt", 'key: "IDS"', 'key: "TOKENS"', "has no output TOKENS"),
@@ -65,18 +72,22 @@ def test_every_configuration_is_what_triton_itself_would_parse(path):
     assert text_format.Parse(text_format.MessageToString(config), type(config)()) == config
 
 
+def test_a_variant_of_other_weights_is_named(repositories, tmp_path):
+    weights = tmp_path / "model_repository/fusion/1/model.onnx"
+    weights.write_bytes(weights.read_bytes() + b"\x7a\x00")  # an empty doc string
+    (problem,) = lint(repositories)
+    assert "fusion: configs/tensorrt.pbtxt does not belong" in problem
+    assert "optimization" in problem
+
+
 def test_onnx_models_have_a_gpu_and_a_tensorrt_variant_and_the_base_names_no_device():
-    for repository in REPOSITORIES:
-        for path in repository.glob("*/config.pbtxt"):
-            config = read_config(path)
-            if config.backend != "onnxruntime":
-                continue
-            assert all(group.kind == group.KIND_AUTO for group in config.instance_group)
-            gpu, tensorrt = (
-                read_config(path.parent / "configs" / f"{name}.pbtxt")
-                for name in ("gpu", "tensorrt")
-            )
-            for variant in (gpu, tensorrt):
-                assert all(group.kind == group.KIND_GPU for group in variant.instance_group)
-            (accelerator,) = tensorrt.optimization.execution_accelerators.gpu_execution_accelerator
-            assert accelerator.name == "tensorrt"
+    bases = [
+        path
+        for repository in REPOSITORIES
+        for path in repository.glob("*/config.pbtxt")
+        if read_config(path).backend == "onnxruntime"
+    ]
+    assert len(bases) == 6
+    for path in bases:
+        assert all(g.kind == g.KIND_AUTO for g in read_config(path).instance_group)
+        assert {variant.stem for variant in path.parent.glob("configs/*")} == {"gpu", "tensorrt"}

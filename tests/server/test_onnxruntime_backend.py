@@ -7,12 +7,26 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 import tritonclient.grpc as triton
-from tritonclient.utils import InferenceServerException
+from tritonclient.utils import InferenceServerException, np_to_triton_dtype
 
 from server import running_server
 from server.errors import ServerFailedError
+from tests.server.conftest import ADMIN_KEY
 from tests.server.processes import stubs_of
-from tests.server.tiny_repository import TABLE, double_graph, write_onnx_model
+from tests.server.tiny_repository import (
+    TABLE,
+    double_graph,
+    write_official_repository,
+    write_onnx_model,
+)
+
+
+@pytest.fixture(scope="module")
+def server(repository, tmp_path_factory):
+    repositories = (repository, write_official_repository(tmp_path_factory.mktemp("official")))
+    flags = [f"--model-repository={folder}" for folder in repositories]
+    with running_server(*flags, f"--admin-key={ADMIN_KEY}") as running:
+        yield running
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +36,7 @@ def client(server):
 
 
 def tensor(name, array):
-    one = triton.InferInput(name, list(array.shape), "INT64" if array.dtype == "int64" else "FP32")
+    one = triton.InferInput(name, list(array.shape), np_to_triton_dtype(array.dtype))
     one.set_data_from_numpy(array)
     return one
 
@@ -56,6 +70,29 @@ def test_one_bad_request_spares_the_others_in_its_batch(client):
     assert [answer[0, 0] for answer in answers] == [TABLE[3], TABLE[5], TABLE[0]]
     assert bad.status() == "StatusCode.INVALID_ARGUMENT"
     assert "lookup" in bad.message()
+
+
+def test_strings_are_served_in_batches(client):
+    words = [np.array([["마음", f"{index}"]] * (1 + index % 2), np.object_) for index in range(6)]
+    answers = infer_at_once(client, "words", [tensor("X", one) for one in words])
+    for sent, answer in zip(words, answers, strict=True):
+        assert [[word.decode() for word in row] for row in answer] == sent.tolist()
+
+
+def test_bytes_that_are_no_text_fail_alone(client):
+    words = [np.array([[b"before", b"\xff"]], np.object_), np.array([[b"a", b"b"]], np.object_)]
+    bad, good = infer_at_once(client, "words", [tensor("X", one) for one in words])
+    assert bad.status() == "StatusCode.INVALID_ARGUMENT"
+    assert "words: X is no UTF-8" in bad.message()
+    assert good.tolist() == [[b"a", b"b"]]
+
+
+def test_reshapes_scalars_and_a_choice_of_outputs_are_served_as_officially(client):
+    given = [tensor("X", np.array([1, 2, 3, 4], np.float32)), tensor("SCALE", np.float32([10]))]
+    answer = client.infer("measures", given)
+    assert answer.as_numpy("SCALED").tolist() == [10, 20, 30, 40]
+    assert answer.as_numpy("MEAN").tolist() == [25]
+    assert answer.as_numpy("ROWS") is None
 
 
 def test_without_batching_the_first_dimension_may_be_anything(client):

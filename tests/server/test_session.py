@@ -8,16 +8,16 @@ from types import ModuleType
 import pytest
 
 from server.runtime import ONNXRUNTIME_BACKEND
+from tests.server.tiny_repository import double_graph
 
-TENSORRT_CONFIG = {
-    "optimization": {
-        "execution_accelerators": {
-            "gpu_execution_accelerator": [
-                {"name": "tensorrt", "parameters": {"precision_mode": "FP16"}}
-            ]
-        }
+
+def accelerated(name="tensorrt", **parameters):
+    accelerator = {"name": name, "parameters": parameters}
+    return {
+        "optimization": {"execution_accelerators": {"gpu_execution_accelerator": [accelerator]}}
     }
-}
+
+
 GPU_BUILD = ["TensorrtExecutionProvider", "CUDAExecutionProvider", "CPUExecutionProvider"]
 
 
@@ -52,17 +52,44 @@ def test_a_gpu_instance_runs_on_its_gpu(session):
 
 
 def test_tensorrt_leads_when_the_configuration_asks_for_it(session):
-    providers = session.execution_providers("m", TENSORRT_CONFIG, "GPU", 0, GPU_BUILD)
-    assert providers[0][0] == "TensorrtExecutionProvider"
-    assert providers[0][1]["trt_fp16_enable"] == "True"
+    config = accelerated(
+        precision_mode="FP16", int8_calibration_table_name="table", trt_engine_cache_path="/cache"
+    )
+    providers = session.execution_providers("m", config, "GPU", 0, GPU_BUILD)
+    assert providers[0] == (
+        "TensorrtExecutionProvider",
+        {
+            "device_id": "0",
+            "trt_fp16_enable": "True",
+            "trt_int8_calibration_table_name": "table",
+            "trt_engine_cache_path": "/cache",
+        },
+    )
     assert providers[1][0] == "CUDAExecutionProvider"
 
 
-def test_cuda_serves_where_tensorrt_is_not_built_in(session):
-    providers = session.execution_providers("m", TENSORRT_CONFIG, "GPU", 0, GPU_BUILD[1:])
-    assert providers[0][0] == "CUDAExecutionProvider"
+@pytest.mark.parametrize(
+    ("config", "available", "named"),
+    [
+        ({}, GPU_BUILD[2:], "m: .* CUDAExecutionProvider, .*gpu.txt"),
+        (accelerated(), GPU_BUILD[1:], "m: .* TensorrtExecutionProvider, .*gpu.txt"),
+        (accelerated("openvino"), GPU_BUILD, "m: the accelerator 'openvino'"),
+        (accelerated(precision_mode="FP4"), GPU_BUILD, "m: precision_mode is 'FP4'"),
+        (accelerated(workspace="1"), GPU_BUILD, "m: tensorrt has no parameter 'workspace'"),
+    ],
+)
+def test_a_gpu_instance_is_refused_when_it_cannot_have_what_it_asks_for(
+    session, config, available, named
+):
+    with pytest.raises(session.SessionError, match=named):
+        session.execution_providers("m", config, "GPU", 0, available)
 
 
-def test_a_gpu_instance_without_cuda_is_refused_with_the_remedy(session):
-    with pytest.raises(session.SessionError, match=r"m: .*CUDAExecutionProvider.*onnxruntime-gpu"):
-        session.execution_providers("m", {}, "GPU", 0, ["CPUExecutionProvider"])
+# What onnxruntime says when it drops a provider: the tests run with its CPU build.
+@pytest.mark.filterwarnings("ignore:Specified provider")
+def test_a_provider_that_onnxruntime_drops_without_an_error_is_one(session, tmp_path):
+    file = tmp_path / "model.onnx"
+    file.write_bytes(double_graph().SerializeToString())
+    providers = [(session.CUDA, {"device_id": "0"}), (session.CPU, {})]
+    with pytest.raises(session.SessionError, match=r"m: .* without CUDAExecutionProvider"):
+        session.Network("m", {}, file, providers)

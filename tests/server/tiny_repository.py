@@ -51,6 +51,38 @@ ensemble_scheduling {
 }
 """
 
+_WORDS_CONFIG = """
+name: "words"
+backend: "onnxruntime"
+max_batch_size: 8
+input [ { name: "X", data_type: TYPE_STRING, dims: [ 2 ] } ]
+output [ { name: "Y", data_type: TYPE_STRING, dims: [ 2 ] } ]
+dynamic_batching { max_queue_delay_microseconds: 200000 }
+instance_group [ { count: 1 } ]
+model_warmup [
+  {
+    name: "a full batch"
+    batch_size: 8
+    inputs { key: "X" value { data_type: TYPE_STRING, dims: [ 2 ], zero_data: true } }
+  }
+]
+"""
+
+_MEASURES_CONFIG = """
+name: "measures"
+backend: "onnxruntime"
+max_batch_size: 0
+input [
+  { name: "X", data_type: TYPE_FP32, dims: [ 4 ], reshape { shape: [ 2, 2 ] } },
+  { name: "SCALE", data_type: TYPE_FP32, dims: [ 1 ] }
+]
+output [
+  { name: "SCALED", data_type: TYPE_FP32, dims: [ 4 ], reshape { shape: [ 2, 2 ] } },
+  { name: "MEAN", data_type: TYPE_FP32, dims: [ 1 ] }
+]
+instance_group [ { count: 1 } ]
+"""
+
 _TEXT_MODEL = '''
 from pathlib import Path
 
@@ -122,6 +154,15 @@ def write_repository(folder: Path) -> Path:
     return folder
 
 
+def write_official_repository(folder: Path) -> Path:
+    """Write `words` and `measures`, which use what the official backend offers beyond numbers."""
+    words = _write_config(folder, "words", _WORDS_CONFIG)
+    onnx.save(copy_graph(TensorProto.STRING), words / "model.onnx")
+    measures = _write_config(folder, "measures", _MEASURES_CONFIG)
+    onnx.save(_measures_graph(), measures / "model.onnx")
+    return folder
+
+
 def write_onnx_model(
     folder: Path,
     name: str,
@@ -189,8 +230,48 @@ def total_graph() -> onnx.ModelProto:
     )
 
 
+def copy_graph(type: int) -> onnx.ModelProto:
+    """Y = X, rows of two of any type."""
+    return _model(
+        [helper.make_node("Identity", ["X"], ["Y"])],
+        helper.make_tensor_value_info("X", type, ["batch", 2]),
+        helper.make_tensor_value_info("Y", type, ["batch", 2]),
+    )
+
+
+def scalar_graph() -> onnx.ModelProto:
+    """Y = X, one number without dimensions."""
+    return _model(
+        [helper.make_node("Identity", ["X"], ["Y"])],
+        helper.make_tensor_value_info("X", TensorProto.FLOAT, []),
+        helper.make_tensor_value_info("Y", TensorProto.FLOAT, []),
+    )
+
+
+def _measures_graph() -> onnx.ModelProto:
+    """SCALED = SCALE X, MEAN = its mean, ROWS = its rows' means; SCALE and MEAN are scalars."""
+    graph = helper.make_graph(
+        [
+            helper.make_node("Mul", ["X", "SCALE"], ["SCALED"]),
+            helper.make_node("ReduceMean", ["SCALED"], ["MEAN"], keepdims=0),
+            helper.make_node("ReduceMean", ["SCALED"], ["ROWS"], axes=[1], keepdims=0),
+        ],
+        "measures",
+        [_floats("X", [2, 2]), _floats("SCALE", [])],
+        [_floats("SCALED", [2, 2]), _floats("MEAN", []), _floats("ROWS", [2])],
+    )
+    return _versioned(graph)
+
+
+def _floats(name: str, dims: list[int]) -> onnx.ValueInfoProto:
+    return helper.make_tensor_value_info(name, TensorProto.FLOAT, dims)
+
+
 def _model(nodes: list, input, output, *constants: onnx.TensorProto) -> onnx.ModelProto:
-    graph = helper.make_graph(nodes, "tiny", [input], [output], list(constants))
+    return _versioned(helper.make_graph(nodes, "tiny", [input], [output], list(constants)))
+
+
+def _versioned(graph: onnx.GraphProto) -> onnx.ModelProto:
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
 
 

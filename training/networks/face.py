@@ -57,8 +57,8 @@ class ShrinkColour(nn.Module):
     """CROPS uint8 [B,224,224,3] RGB to float [B,3,112,112] in 0..255, by area averaging."""
 
     def forward(self, crops: Tensor) -> Tensor:
-        """Average squares of four pixels."""
-        return F.avg_pool2d(crops.permute(0, 3, 1, 2).float(), CROP_SIDE // COLOUR_SIDE)
+        """Average squares of four pixels; TensorRT takes bytes into a cast alone."""
+        return F.avg_pool2d(crops.float().permute(0, 3, 1, 2), CROP_SIDE // COLOUR_SIDE)
 
 
 class Standardise(nn.Module):
