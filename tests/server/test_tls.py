@@ -6,7 +6,6 @@ import asyncio
 from dataclasses import replace
 from pathlib import Path
 
-import grpc
 import numpy as np
 import pytest
 import tritonclient.grpc as triton
@@ -124,11 +123,6 @@ def test_without_a_client_authority_any_client_is_answered_encrypted(
     ]
     with running_server(f"--model-repository={repository}", *flags) as server:
         assert echo(server, ClientTls(authority.certificate)) == "hello"
-        with (
-            grpc.insecure_channel(server.grpc_url) as channel,
-            pytest.raises(grpc.FutureTimeoutError),
-        ):
-            grpc.channel_ready_future(channel).result(timeout=1.0)
 
 
 def tls_of(server: Identity, authority: Identity | None = None, probe: Identity | None = None):
@@ -162,11 +156,7 @@ def test_files_that_do_not_fit_are_refused_before_the_server_starts(
 
 
 def test_an_expired_certificate_is_refused(folder, authority):
-    past = ("-not_before", "20200101000000Z", "-not_after", "20200102000000Z")
-    try:
-        expired = make_identity(folder, "expired", authority, "DNS:old.example", past)
-    except Exception:
-        expired = make_identity(folder, "expired", authority, "DNS:old.example", ("-days", "-1"))
+    expired = make_identity(folder, "expired", authority, "DNS:old.example", ("-days", "-1"))
     with pytest.raises(
         FlagError, match="--tls-certificate is not accepted: certificate has expired"
     ):
@@ -177,7 +167,7 @@ def test_a_private_key_that_is_open_to_others_is_refused(server_identity, folder
     key = folder / "open.key"
     key.write_bytes(server_identity.key.read_bytes())
     key.chmod(0o644)
-    with pytest.raises(FlagError, match="--tls-key: .*open to every user"):
+    with pytest.raises(FlagError, match=r"--tls-key: .*open to every user"):
         tls_of(Identity(server_identity.certificate, key))
 
 
@@ -192,5 +182,5 @@ def test_a_private_key_that_is_open_to_others_is_refused(server_identity, folder
     ],
 )
 def test_half_of_what_belongs_together_is_refused(flags):
-    with pytest.raises(FlagError, match="go together|goes with"):
+    with pytest.raises(FlagError, match=r"go together|goes with"):
         parse_settings(flags)
