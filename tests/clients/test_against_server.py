@@ -16,10 +16,12 @@ from clients import (
     InputRefusedError,
     Media,
     Recogniser,
+    SharedMemoryRefusedError,
 )
 from clients.contract import EMOTION_CODES, LIMITS, MODALITIES
 from clients.recogniser import ADMIN_KEY_HEADER
 from clients.recognition_client import main
+from clients.shared_memory import Region
 from tests.clients.media_files import wav
 
 DEMO = Path(__file__).parents[2] / "demo"
@@ -90,6 +92,19 @@ def test_shared_memory_without_the_key_is_denied(triton):
     with (
         Recogniser(Connection(triton.grpc_url, shared_memory=True)) as client,
         pytest.raises(AccessDeniedError, match="restricted"),
+    ):
+        client.recognise(SPOKEN)
+
+
+def test_memory_that_the_server_cannot_open_is_named_with_what_it_needs(triton, monkeypatch):
+    def elsewhere(region):
+        return {"name": region.name, "key": "/of-another-machine", "byte_size": 1}
+
+    monkeypatch.setattr(Region, "registration", elsewhere)
+    connection = Connection(triton.grpc_url, shared_memory=True, admin_key=triton.admin_key)
+    with (
+        Recogniser(connection) as client,
+        pytest.raises(SharedMemoryRefusedError, match=r"Unable to open.*--allow-client-shm=true"),
     ):
         client.recognise(SPOKEN)
 
