@@ -9,11 +9,13 @@ from pathlib import Path
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
+import grpc
 import numpy as np
 import psutil
 import pytest
 import tritonclient.grpc as triton
-from tritonclient.utils import InferenceServerException
+from tritonclient.grpc import service_pb2
+from tritonclient.grpc.service_pb2_grpc import GRPCInferenceServiceStub
 
 from clients.shared_memory import Region
 from tests.server.processes import SHARED_MEMORY, launch_name, triton_of
@@ -36,6 +38,20 @@ ENDPOINTS = [
     "/v2/cudasharedmemory/region/one/register",
     "/v2/cudasharedmemory/unregister",
 ]
+#: Every call that changes the server, or tells what only its owner needs to know.
+CHANGES = {
+    "RepositoryIndex": service_pb2.RepositoryIndexRequest(),
+    "RepositoryModelLoad": service_pb2.RepositoryModelLoadRequest(model_name="text"),
+    "RepositoryModelUnload": service_pb2.RepositoryModelUnloadRequest(model_name="text"),
+    "SystemSharedMemoryStatus": service_pb2.SystemSharedMemoryStatusRequest(),
+    "SystemSharedMemoryRegister": service_pb2.SystemSharedMemoryRegisterRequest(name="a", key="/a"),
+    "SystemSharedMemoryUnregister": service_pb2.SystemSharedMemoryUnregisterRequest(),
+    "CudaSharedMemoryStatus": service_pb2.CudaSharedMemoryStatusRequest(),
+    "CudaSharedMemoryRegister": service_pb2.CudaSharedMemoryRegisterRequest(name="a"),
+    "CudaSharedMemoryUnregister": service_pb2.CudaSharedMemoryUnregisterRequest(),
+    "TraceSetting": service_pb2.TraceSettingRequest(),
+    "LogSettings": service_pb2.LogSettingsRequest(),
+}
 HUGE_SHAPE = (
     b'{"inputs":[{"name":"TEXT","shape":[4611686018427387905],"datatype":"UINT8","data":[1]}]}'
 )
@@ -113,12 +129,14 @@ def test_the_key_opens_inference_over_http_and_health_needs_none(server):
         assert answer.status == 200
 
 
-def test_the_key_opens_what_changes_the_server_over_grpc(server):
-    with triton.InferenceServerClient(server.grpc_url) as client:
-        with pytest.raises(InferenceServerException, match="restricted"):
-            client.get_system_shared_memory_status()
-        key = {"triton-grpc-protocol-admin-key": server.admin_key}
-        client.get_system_shared_memory_status(headers=key)
+def test_what_changes_the_server_asks_for_the_key_over_grpc(server):
+    key = [("triton-grpc-protocol-admin-key", server.admin_key)]
+    with grpc.insecure_channel(server.grpc_url) as channel:
+        stub = GRPCInferenceServiceStub(channel)
+        for name, request in CHANGES.items():
+            with pytest.raises(grpc.RpcError, match="restricted"):
+                getattr(stub, name)(request)
+        stub.SystemSharedMemoryStatus(service_pb2.SystemSharedMemoryStatusRequest(), metadata=key)
 
 
 def test_no_command_line_shows_the_key(server):
