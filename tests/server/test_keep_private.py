@@ -29,19 +29,19 @@ keep_private.main(sys.argv[1:])
 
 
 def test_a_command_gets_its_secret_and_does_not_show_it(tmp_path):
-    command = [sys.executable, "-c", SHOW, str(tmp_path / "file"), "--a=1", "--key=secret", "b"]
+    command = [sys.executable, "-c", SHOW, str(tmp_path / "file"), "--a=1", "--key=hush", "b"]
     wrapped, hidden = hide(command, ["--key"])
-    assert "secret" not in " ".join(wrapped)
+    assert "hush" not in " ".join(wrapped)
     first, second = run(wrapped, hidden).stdout.splitlines()
-    assert first == "0o600 ['--a=1', '--key=secret', 'b']"
+    assert first == "0o600 ['--a=1', '--key=hush', 'b']"
     assert second.startswith("0o500")
     assert second.split("\0")[-4:] == ["--a=1", "--key=(hidden)", "b", ""]
 
 
 def test_where_neither_is_possible_the_command_runs_and_a_warning_says_what_is_exposed():
-    wrapped, hidden = hide(["/bin/echo", "--key=secret"], ["--key"])
+    wrapped, hidden = hide(["/bin/echo", "--key=hush"], ["--key"])
     answer = run([sys.executable, "-c", FORBIDDEN, *wrapped[4:]], hidden)
-    assert answer.stdout == "--key=secret\n"
+    assert answer.stdout == "--key=hush\n"
     assert "can read requests in /dev/shm ([Errno 1]" in answer.stderr
     assert "can read the admin key in /proc ([Errno 1]" in answer.stderr
 
