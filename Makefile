@@ -34,7 +34,7 @@ $(BIN)/python:
 	@python=$$(sh requirements/python.sh $(UV_VERSION) $(PYTHON)) && $$python -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet uv==$(UV_VERSION) || echo "uv is not available, using pip"
 
-$(VENV)/.serving: requirements.txt requirements/models.txt requirements/bridge.txt | $(BIN)/python
+$(VENV)/.serving: requirements.txt $(addprefix requirements/,models.txt clients.txt bridge.txt) | $(BIN)/python
 	$(call install,-r requirements.txt)
 	@touch $@
 

@@ -50,13 +50,14 @@ def add_server_options(parser: argparse.ArgumentParser) -> None:
     server.add_argument(
         "--shared-memory",
         action="store_true",
-        help="pass media through /dev/shm to a server on this machine",
+        help="pass media through /dev/shm to a server of the same user on this machine; from "
+        "Triton 2.69 on it must have been started with --allow-client-shm=true",
     )
     server.add_argument(
         "--admin-key-file",
         metavar="FILE",
         type=Path,
-        help="with --shared-memory: what the server was started with as --admin-key",
+        help="with --shared-memory: the server's own --admin-key-file",
     )
 
 

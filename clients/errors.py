@@ -51,6 +51,10 @@ class AccessDeniedError(RecogniserError):
     """The server does not accept the token or the client certificate."""
 
 
+class SharedMemoryRefusedError(RecogniserError):
+    """The server does not take inputs from memory that this process shares."""
+
+
 class ServerFailedError(RecogniserError):
     """The server failed in a way that is neither the input's fault nor a matter of waiting."""
 

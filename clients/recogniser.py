@@ -31,7 +31,7 @@ from clients.protocol import (
     read_recognition,
 )
 from clients.retry import Attempts, Backoff
-from clients.shared_memory import Region
+from clients.shared_memory import Region, registering
 
 #: Where Triton serves gRPC unless told otherwise.
 DEFAULT_URL = "127.0.0.1:8001"
@@ -88,7 +88,8 @@ class Connection:
         backoff: When a request is sent again after UNAVAILABLE.
         tls: Encryption; None sends everything in the clear.
         token: Sent as `authorization: Bearer <token>`; use it with `tls`.
-        shared_memory: Whether inputs pass through /dev/shm; the server must be on this machine.
+        shared_memory: Whether inputs pass through /dev/shm; the server must run on this machine as
+            the same user, and from Triton 2.69 on with `--allow-client-shm=true`.
         admin_key: What the server asks for before it takes note of shared memory.
     """
 
@@ -226,7 +227,8 @@ class Recogniser:
         common = self._connection.memory_arguments()
         with Region(call.inputs) as region:
             try:
-                self._client.register_system_shared_memory(**region.registration(), **common)
+                with registering(self._connection.url):
+                    self._client.register_system_shared_memory(**region.registration(), **common)
                 return self._client.infer(inputs=region.tensors, **arguments)
             finally:
                 self._finished.add(region.name)
@@ -310,7 +312,10 @@ class AsyncRecogniser:
         common = self._connection.memory_arguments()
         with Region(call.inputs) as region:
             try:
-                await self._client.register_system_shared_memory(**region.registration(), **common)
+                with registering(self._connection.url):
+                    await self._client.register_system_shared_memory(
+                        **region.registration(), **common
+                    )
                 return await self._client.infer(inputs=region.tensors, **arguments)
             finally:
                 self._finished.add(region.name)

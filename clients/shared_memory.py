@@ -3,21 +3,27 @@
 The server is told where they are instead of getting them over gRPC. Each request has a region of
 its own, which the server knows for the length of the request, so none goes stale when the server
 starts anew. A request that is given up while the server works on it leaves its region there until
-the client's next request.
+the client's next request. Only processes of the same user can open a region. Triton takes memory
+from clients by itself up to release 2.68, and from 2.69 on only with `--allow-client-shm=true`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from multiprocessing.shared_memory import SharedMemory
 from types import TracebackType
 from typing import Any
 
 import numpy as np
 from tritonclient.grpc import InferInput
-from tritonclient.utils import serialize_byte_tensor
+from tritonclient.utils import InferenceServerException, serialize_byte_tensor
 
+from clients.errors import RESTRICTED, SharedMemoryRefusedError
 from clients.protocol import datatype_of
+
+#: How any release's refusal of memory can be told from a server that is not reached.
+_ABOUT_MEMORY = ("shared memory", "shared-memory", "shm")
 
 
 class Region:
@@ -65,6 +71,25 @@ class Region:
     def registration(self) -> dict[str, Any]:
         """Return what both of tritonclient's `register_system_shared_memory` are called with."""
         return {"name": self.name, "key": f"/{self.name}", "byte_size": self._memory.size}
+
+
+@contextmanager
+def registering(url: str) -> Iterator[None]:
+    """Name the server's refusal to take note of a region.
+
+    Raises:
+        SharedMemoryRefusedError: Says what the server said, and what it needs.
+    """
+    try:
+        yield
+    except InferenceServerException as error:
+        sentence = error.message() or ""
+        if RESTRICTED in sentence or not any(word in sentence.lower() for word in _ABOUT_MEMORY):
+            raise
+        raise SharedMemoryRefusedError(
+            f"{url} does not take shared memory: {sentence} (it must run on this machine as the "
+            "same user, and from Triton 2.69 on with --allow-client-shm=true)"
+        ) from error
 
 
 def _content(array: np.ndarray) -> memoryview:

@@ -7,6 +7,7 @@ import socket
 from collections.abc import Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass
+from ipaddress import ip_address
 
 from server.errors import PortTakenError
 
@@ -34,6 +35,14 @@ class Endpoint:
         """host:port for a client on this machine."""
         host = _LOOPBACK.get(self.address, self.address)
         return f"[{host}]:{self.port}" if ":" in host else f"{host}:{self.port}"
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether only this machine reaches it: 127.0.0.0/8, ::1 or localhost."""
+        try:
+            return ip_address(self.address).is_loopback
+        except ValueError:
+            return self.address.lower() == "localhost"
 
 
 def check_ports(endpoints: Iterable[Endpoint]) -> None:

@@ -1,26 +1,68 @@
 """The launcher's configuration: Triton's own flags over this project's defaults.
 
-Every flag of `tritonserver` may be given; it replaces the default of the same name. One flag is
-the launcher's own: `--admin-key=KEY` sets the value of the header `admin-key` that the restricted
-endpoints ask for (random when not given).
+Every flag of `tritonserver` may be given; it replaces the default of the same name. Some are the
+launcher's own to set, since a mistake there opens the server to others: keys, certificates, and the
+front ends of other platforms, which ask for no key.
 """
 
 from __future__ import annotations
 
-import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from server.admin_key import find_admin_key
 from server.endpoints import Endpoint
 from server.errors import FlagError, MissingRepositoryError
 from server.runtime import REPOSITORIES
+from server.tls import Tls, find_tls
 
 ADMIN_HEADER = "admin-key"
-#: Endpoints that change the server or map its memory; the others stay open.
+#: Endpoints that change the server or map its memory.
 RESTRICTED_ENDPOINTS = "model-repository,shared-memory,trace,logging"
 #: Triton looks for a restricted gRPC endpoint's key under its name with this prefix.
 GRPC_HEADER_PREFIX = "triton-grpc-protocol-"
+#: The flags of `tritonserver` whose values hold the key.
+SECRET_FLAGS = ("--http-restricted-api", "--grpc-restricted-protocol")
+
+#: Flags of the launcher that take a value.
+_OPTIONS = (
+    "admin-key-file",
+    "tls-certificate",
+    "tls-key",
+    "tls-client-ca",
+    "tls-probe-certificate",
+    "tls-probe-key",
+)
+#: Flags of the launcher that accept a risk.
+_ALLOW_HTTP = "allow-unsafe-http"
+_ALLOW_PLAINTEXT = "allow-plaintext-grpc"
+_ALLOW_OPEN_INFERENCE = "allow-open-http-inference"
+_ALLOWANCES = (_ALLOW_HTTP, _ALLOW_PLAINTEXT, _ALLOW_OPEN_INFERENCE)
+
+_KEY_IN_ARGV = "every user of this machine could read the key there: use --admin-key-file=FILE"
+_LAUNCHERS_OWN = "use --tls-certificate, --tls-key and --tls-client-ca"
+_KEYLESS = "that front end asks for no admin key (CVE-2026-24207)"
+_REFUSED = {
+    "admin-key": _KEY_IN_ARGV,
+    "http-restricted-api": _KEY_IN_ARGV,
+    "grpc-restricted-protocol": _KEY_IN_ARGV,
+    "grpc-use-ssl": _LAUNCHERS_OWN,
+    "grpc-use-ssl-mutual": _LAUNCHERS_OWN,
+    "grpc-server-cert": _LAUNCHERS_OWN,
+    "grpc-server-key": _LAUNCHERS_OWN,
+    "grpc-root-cert": _LAUNCHERS_OWN,
+    "allow-sagemaker": _KEYLESS,
+    "allow-vertex-ai": _KEYLESS,
+}
+
+#: Defaults that not every release of `tritonserver` knows.
+_NEWER_DEFAULTS = {
+    # In bytes: the longest film and the longest sound that `recognize` takes.
+    "http-max-input-size": str(96 << 20),
+    # On by itself where AIP_MODE is set.
+    "allow-vertex-ai": "false",
+}
 
 Flag = tuple[str, str | None]
 
@@ -34,7 +76,7 @@ class Settings:
         http: The HTTP front end.
         grpc: The gRPC front end, None when it is off.
         metrics: The metrics front end, None when it is off.
-        probe_grpc: Whether the supervisor can call the gRPC front end (not with TLS).
+        tls: The gRPC front end's certificates; None serves in the clear.
         http_headers: What the restricted HTTP endpoints ask for.
         grpc_headers: What the restricted gRPC endpoints ask for.
         reloads_models: Whether a single model can be loaded again (explicit model control).
@@ -46,7 +88,7 @@ class Settings:
     http: Endpoint
     grpc: Endpoint | None
     metrics: Endpoint | None
-    probe_grpc: bool
+    tls: Tls | None
     http_headers: dict[str, str]
     grpc_headers: dict[str, str]
     reloads_models: bool
@@ -59,22 +101,31 @@ class Settings:
         return tuple(e for e in (self.grpc, self.http, self.metrics) if e is not None)
 
 
-def parse_settings(argv: Sequence[str]) -> Settings:
+def parse_settings(
+    argv: Sequence[str],
+    known_flags: Collection[str] = (),
+    environment: Mapping[str, str] | None = None,
+) -> Settings:
     """Lay the given flags over the defaults.
 
     Args:
         argv: Flags as `--name=value`, `--name value` or `--name`.
+        known_flags: What `tritonserver` takes, without dashes; empty when that does not matter.
+        environment: Where the admin key may be.
 
     Raises:
-        FlagError: A flag is malformed, or the supervisor cannot work with it.
+        FlagError: A flag is unknown, malformed or unsafe, or the supervisor cannot work with it.
         MissingRepositoryError: A model repository's folder does not exist.
     """
     given = _split_flags(argv)
     given = [("model-repository" if n == "model-store" else n, value) for n, value in given]
-    admin_key = _last(given, "admin-key") or secrets.token_urlsafe(24)
-    given = [flag for flag in given if flag[0] != "admin-key"]
+    own, given = _split_own(given)
+    _check_names(given, known_flags)
+    admin_key = find_admin_key(own.get("admin-key-file"), environment or {})
+    tls = find_tls(*(own.get(name) for name in _OPTIONS if name.startswith("tls-")))
     replaced = {name for name, _ in given}
-    flags = [flag for flag in _default_flags(admin_key) if flag[0] not in replaced] + given
+    defaults = _default_flags(admin_key, tls, own, known_flags)
+    flags = [flag for flag in defaults if flag[0] not in replaced] + given
     explicit = _last(flags, "model-control-mode") == "explicit"
     if not explicit:
         flags = [flag for flag in flags if flag[0] != "load-model"]
@@ -85,25 +136,29 @@ def parse_settings(argv: Sequence[str]) -> Settings:
             "keep it on loopback with --http-address=127.0.0.1"
         )
     http = _endpoint(flags, "HTTP", "http", default_address="127.0.0.1")
+    grpc = _optional_endpoint(flags, "gRPC", "grpc", "127.0.0.1")
+    metrics = _optional_endpoint(flags, "metrics", "metrics", http.address)
+    _check_exposure(http, grpc, metrics, tls, own)
     return Settings(
         arguments=tuple(_format(flag) for flag in flags),
         http=http,
-        grpc=_optional_endpoint(flags, "gRPC", "grpc", "127.0.0.1"),
-        metrics=_optional_endpoint(flags, "metrics", "metrics", http.address),
-        probe_grpc=not any(
-            _is_true(_last(flags, name), default=False)
-            for name in ("grpc-use-ssl", "grpc-use-ssl-mutual")
-        ),
-        http_headers=_restriction_keys(flags, "http-restricted-api", ""),
-        grpc_headers=_restriction_keys(flags, "grpc-restricted-protocol", GRPC_HEADER_PREFIX),
+        grpc=grpc,
+        metrics=metrics,
+        tls=tls,
+        http_headers={ADMIN_HEADER: admin_key},
+        grpc_headers={GRPC_HEADER_PREFIX + ADMIN_HEADER: admin_key},
         reloads_models=explicit,
         exit_seconds=_integer(flags, "exit-timeout-secs"),
         own_backends="backend-directory" not in replaced,
     )
 
 
-def _default_flags(admin_key: str) -> list[Flag]:
-    restriction = f"{RESTRICTED_ENDPOINTS}:{ADMIN_HEADER}={admin_key}"
+def _default_flags(
+    admin_key: str, tls: Tls | None, own: Mapping[str, str | None], known_flags: Collection[str]
+) -> list[Flag]:
+    restricted = f"{RESTRICTED_ENDPOINTS}:{ADMIN_HEADER}={admin_key}"
+    # The embedded release dies of some bodies, but asks for the key before it reads one.
+    closed = restricted if _ALLOW_OPEN_INFERENCE in own else f"inference,{restricted}"
     return [
         *(("model-repository", str(repository)) for repository in REPOSITORIES),
         ("http-address", "127.0.0.1"),
@@ -118,10 +173,59 @@ def _default_flags(admin_key: str) -> list[Flag]:
         # A model whose process died can only be loaded again in this mode.
         ("model-control-mode", "explicit"),
         ("load-model", "*"),
-        ("http-restricted-api", restriction),
-        ("grpc-restricted-protocol", restriction),
+        ("http-restricted-api", closed),
+        ("grpc-restricted-protocol", restricted),
         ("exit-timeout-secs", "30"),
+        *(tls.server_flags() if tls else []),
+        *((name, value) for name, value in _NEWER_DEFAULTS.items() if name in known_flags),
     ]
+
+
+def _split_own(given: Iterable[Flag]) -> tuple[dict[str, str | None], list[Flag]]:
+    own: dict[str, str | None] = {}
+    others = []
+    for name, value in given:
+        if name in _OPTIONS:
+            if not value:
+                raise FlagError(f"--{name} needs a file: expected --{name}=FILE")
+            own[name] = value
+        elif name in _ALLOWANCES:
+            if value is not None:
+                raise FlagError(f"--{name} takes no value, came {value!r}")
+            own[name] = None
+        else:
+            others.append((name, value))
+    return own, others
+
+
+def _check_names(given: Iterable[Flag], known_flags: Collection[str]) -> None:
+    for name, _ in given:
+        if name in _REFUSED:
+            raise FlagError(f"--{name} cannot be given: {_REFUSED[name]}")
+        # tritonserver also takes what a flag begins with, which no check here would recognise.
+        if known_flags and name not in known_flags:
+            raise FlagError(f"--{name} is no flag of this tritonserver: see --help")
+
+
+def _check_exposure(
+    http: Endpoint,
+    grpc: Endpoint | None,
+    metrics: Endpoint | None,
+    tls: Tls | None,
+    own: Collection[str],
+) -> None:
+    for endpoint in (http, metrics):
+        if endpoint and not endpoint.is_loopback and _ALLOW_HTTP not in own:
+            raise FlagError(
+                f"{endpoint.name} on {endpoint.address} would let others send requests that end "
+                f"the server or fill its memory, unencrypted: bind it to 127.0.0.1, or accept the "
+                f"risk with --{_ALLOW_HTTP}"
+            )
+    if grpc and not grpc.is_loopback and not tls and _ALLOW_PLAINTEXT not in own:
+        raise FlagError(
+            f"gRPC on {grpc.address} would carry media and answers unencrypted: give "
+            f"--tls-certificate and --tls-key, or accept the risk with --{_ALLOW_PLAINTEXT}"
+        )
 
 
 def _split_flags(argv: Sequence[str]) -> list[Flag]:
@@ -161,7 +265,10 @@ def _integer(flags: Iterable[Flag], name: str) -> int:
 
 def _endpoint(flags: Iterable[Flag], name: str, prefix: str, default_address: str) -> Endpoint:
     port = f"{prefix}-port"
-    address = _last(flags, f"{prefix}-address") or default_address
+    given = [value for flag, value in flags if flag == f"{prefix}-address"]
+    address = given[-1] if given else default_address
+    if not address:
+        raise FlagError(f"--{prefix}-address needs an address, came none")
     return Endpoint(name, f"--{port}", address, _integer(flags, port))
 
 
@@ -171,12 +278,6 @@ def _optional_endpoint(
     if not _is_true(_last(flags, f"allow-{prefix}"), default=True):
         return None
     return _endpoint(flags, name, prefix, default_address)
-
-
-def _restriction_keys(flags: Iterable[Flag], name: str, prefix: str) -> dict[str, str]:
-    """The headers of `APIS:KEY=VALUE`; all of them, since one call may need any."""
-    pairs = [(value or "").partition(":")[2] for flag, value in flags if flag == name]
-    return {prefix + key: value for key, _, value in (pair.partition("=") for pair in pairs) if key}
 
 
 def _check_repositories(flags: Iterable[Flag]) -> None:

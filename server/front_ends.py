@@ -51,9 +51,8 @@ class FrontEnds:
         self._http_headers = settings.http_headers
         self._grpc_headers = settings.grpc_headers
         self._http = HttpClient(settings.http.url, conn_timeout=_LONGEST_CALL)
-        self._grpc = (
-            GrpcClient(settings.grpc.url) if settings.grpc and settings.probe_grpc else None
-        )
+        tls = settings.tls.client_arguments() if settings.tls else {}
+        self._grpc = GrpcClient(settings.grpc.url, **tls) if settings.grpc else None
 
     async def close(self) -> None:
         """Close the connections."""

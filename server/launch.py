@@ -66,7 +66,7 @@ class Launch:
 def open_launch() -> Iterator[Launch]:
     """Begin a launch; at the end, nothing of it is left."""
     launch = Launch(_NAME + secrets.token_hex(4))
-    with launch.lock.with_suffix(".new").open("x") as file:
+    with open(launch.lock.with_suffix(".new"), "x", opener=_for_owner_only) as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         # Under its final name the file has always been locked, so nobody can take it for dead.
         launch.lock.with_suffix(".new").rename(launch.lock)
@@ -90,6 +90,10 @@ def reap_dead_launches() -> list[Launch]:
         if _is_own(lock) and _reap_if_dead(launch):
             reaped.append(launch)
     return reaped
+
+
+def _for_owner_only(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
 
 
 def _reap_if_dead(launch: Launch) -> bool:

@@ -60,7 +60,8 @@ def main(argv: list[str]) -> int:
         binary = find_perf_analyzer()
         runtime = find_runtime()
         links = _cache_folder()
-        link_libraries(runtime.libraries[0], links)
+        if runtime.parts:
+            link_libraries(runtime.libraries[0], links)
     except LauncherError as error:
         sys.stderr.write(f"error: {error}\n")
         return error.exit_code

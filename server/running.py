@@ -10,8 +10,11 @@ import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import IO
 
+from server.admin_key import FLAG as ADMIN_KEY_FLAG
 from server.errors import ServerFailedError
 from server.process import dying_with_parent
 from server.runtime import ROOT
@@ -25,14 +28,21 @@ class RunningServer:
         http_url: host:port of the HTTP front end.
         grpc_url: host:port of the gRPC front end.
         metrics_url: host:port of the metrics.
+        admin_key_file: Holds what the restricted endpoints ask for, and all inference over HTTP.
         process: The launcher. It ends when it is stopped, or when it gives up.
     """
 
     http_url: str
     grpc_url: str
     metrics_url: str
+    admin_key_file: Path
     process: subprocess.Popen
     _ready: queue.SimpleQueue
+
+    @property
+    def admin_key(self) -> str:
+        """What `admin_key_file` holds."""
+        return self.admin_key_file.read_text(encoding="ascii").strip()
 
     def wait_until_ready(self, timeout: float = 180.0) -> None:
         """Return at the next `ready:` line; after a recovery the launcher prints another.
@@ -84,10 +94,25 @@ def running_server(
     Raises:
         ServerFailedError: It did not start; its messages on stderr say why.
     """
-    ports = _ports(flags)
+    with TemporaryDirectory() as folder:
+        key_file = _flag(flags, ADMIN_KEY_FLAG) or f"{folder}/admin-key"
+        with _running(_ports(flags), Path(key_file), flags, stderr, timeout) as server:
+            yield server
+
+
+@contextmanager
+def _running(
+    ports: dict[str, int],
+    key_file: Path,
+    flags: tuple[str, ...],
+    stderr: IO | int | None,
+    timeout: float,
+) -> Iterator[RunningServer]:
     arguments = [*(f"--{name}={port}" for name, port in ports.items()), *flags]
     process = subprocess.Popen(
-        dying_with_parent([sys.executable, "-m", "server", *arguments]),
+        dying_with_parent(
+            [sys.executable, "-m", "server", *arguments, f"{ADMIN_KEY_FLAG}={key_file}"]
+        ),
         cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=stderr,
@@ -97,7 +122,7 @@ def running_server(
     reader = threading.Thread(target=_read_lines, args=(process.stdout, lines), daemon=True)
     reader.start()
     http, grpc, metrics = (f"127.0.0.1:{port}" for port in ports.values())
-    server = RunningServer(http, grpc, metrics, process, lines)
+    server = RunningServer(http, grpc, metrics, key_file, process, lines)
     try:
         server.wait_until_ready(timeout)
         yield server
@@ -112,6 +137,11 @@ def _read_lines(stream: IO[str], ready: queue.SimpleQueue) -> None:
         if line.startswith("ready:"):
             ready.put(True)
     ready.put(False)
+
+
+def _flag(flags: tuple[str, ...], name: str) -> str | None:
+    values = [flag.partition("=")[2] for flag in flags if flag.startswith(f"{name}=")]
+    return values[-1] if values else None
 
 
 def _ports(flags: tuple[str, ...]) -> dict[str, int]:

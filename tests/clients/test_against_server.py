@@ -16,11 +16,12 @@ from clients import (
     InputRefusedError,
     Media,
     Recogniser,
+    SharedMemoryRefusedError,
 )
 from clients.contract import EMOTION_CODES, LIMITS, MODALITIES
 from clients.recogniser import ADMIN_KEY_HEADER
 from clients.recognition_client import main
-from server import running_server
+from clients.shared_memory import Region
 from tests.clients.media_files import wav
 
 DEMO = Path(__file__).parents[2] / "demo"
@@ -28,7 +29,6 @@ EVERYTHING = Media(
     text=(DEMO / "sentence.txt").read_text(encoding="utf-8").strip(), video=DEMO / "clip.mp4"
 )
 SPOKEN = Media(text=EVERYTHING.text)
-ADMIN_KEY = "key-for-tests"
 
 
 @pytest.fixture(scope="module")
@@ -53,26 +53,17 @@ def test_both_clients_get_the_same_answer(triton, recogniser):
     assert asyncio.run(recognise()).document == recogniser.recognise(EVERYTHING).document
 
 
-@pytest.fixture(scope="module")
-def server_on_this_machine():
-    with running_server(f"--admin-key={ADMIN_KEY}") as server:
-        yield server
-
-
-def test_media_in_shared_memory_give_the_same_answer_and_leave_nothing(server_on_this_machine):
-    server = server_on_this_machine
-    connection = Connection(server.grpc_url, shared_memory=True, admin_key=ADMIN_KEY)
+def test_media_in_shared_memory_give_the_same_answer_and_leave_nothing(triton):
+    connection = Connection(triton.grpc_url, shared_memory=True, admin_key=triton.admin_key)
     before = shared_memory_files()
-    with Recogniser(connection) as shared, Recogniser(server.grpc_url) as plain:
+    with Recogniser(connection) as shared, Recogniser(triton.grpc_url) as plain:
         assert shared.recognise(EVERYTHING).document == plain.recognise(EVERYTHING).document
-    assert registered_regions(server) == []
+    assert registered_regions(triton) == []
     assert shared_memory_files() == before
 
 
-def test_both_clients_can_share_memory(server_on_this_machine):
-    connection = Connection(
-        server_on_this_machine.grpc_url, shared_memory=True, admin_key=ADMIN_KEY
-    )
+def test_both_clients_can_share_memory(triton):
+    connection = Connection(triton.grpc_url, shared_memory=True, admin_key=triton.admin_key)
 
     async def recognise():
         async with AsyncRecogniser(connection) as client:
@@ -81,18 +72,17 @@ def test_both_clients_can_share_memory(server_on_this_machine):
     assert len({str(answer.document) for answer in asyncio.run(recognise())}) == 1
 
 
-def test_memory_of_a_request_that_was_given_up_is_forgotten_with_the_next(server_on_this_machine):
-    server = server_on_this_machine
+def test_memory_of_a_request_that_was_given_up_is_forgotten_with_the_next(triton):
 
     async def give_up_and_ask_again():
-        connection = Connection(server.grpc_url, shared_memory=True, admin_key=ADMIN_KEY)
+        connection = Connection(triton.grpc_url, shared_memory=True, admin_key=triton.admin_key)
         async with AsyncRecogniser(connection) as client:
             given_up = asyncio.create_task(client.recognise(EVERYTHING))
-            while not await asyncio.to_thread(registered_regions, server):
+            while not await asyncio.to_thread(registered_regions, triton):
                 assert not given_up.done()
             given_up.cancel()
             await asyncio.wait([given_up])
-            while await asyncio.to_thread(registered_regions, server):
+            while await asyncio.to_thread(registered_regions, triton):
                 await client.recognise(SPOKEN)
 
     asyncio.run(asyncio.wait_for(give_up_and_ask_again(), 60))
@@ -106,11 +96,22 @@ def test_shared_memory_without_the_key_is_denied(triton):
         client.recognise(SPOKEN)
 
 
-def test_the_command_shares_memory(server_on_this_machine, tmp_path, capsys):
-    (tmp_path / "key").write_text(ADMIN_KEY)
-    options = ["--shared-memory", "--admin-key-file", str(tmp_path / "key")]
-    url = server_on_this_machine.grpc_url
-    assert main(["--url", url, "--input_text", EVERYTHING.text, *options]) == 0
+def test_memory_that_the_server_cannot_open_is_named_with_what_it_needs(triton, monkeypatch):
+    def elsewhere(region):
+        return {"name": region.name, "key": "/of-another-machine", "byte_size": 1}
+
+    monkeypatch.setattr(Region, "registration", elsewhere)
+    connection = Connection(triton.grpc_url, shared_memory=True, admin_key=triton.admin_key)
+    with (
+        Recogniser(connection) as client,
+        pytest.raises(SharedMemoryRefusedError, match=r"Unable to open.*--allow-client-shm=true"),
+    ):
+        client.recognise(SPOKEN)
+
+
+def test_the_command_shares_memory(triton, capsys):
+    options = ["--shared-memory", "--admin-key-file", str(triton.admin_key_file)]
+    assert main(["--url", triton.grpc_url, "--input_text", EVERYTHING.text, *options]) == 0
     assert json.loads(capsys.readouterr().out)
 
 
@@ -169,10 +170,11 @@ def test_the_command_prints_saves_and_draws(triton, tmp_path, capsys):
     assert (tmp_path / "answer.png").is_file()
 
 
-def registered_regions(server) -> list[str]:
+def registered_regions(triton) -> list[str]:
     """Name the shared memory that the server knows."""
-    with InferenceServerClient(server.grpc_url) as client:
-        status = client.get_system_shared_memory_status(headers={ADMIN_KEY_HEADER: ADMIN_KEY})
+    key = {ADMIN_KEY_HEADER: triton.admin_key}
+    with InferenceServerClient(triton.grpc_url) as client:
+        status = client.get_system_shared_memory_status(headers=key)
     return list(status.regions)
 
 

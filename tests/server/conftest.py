@@ -10,8 +10,6 @@ import pytest
 from server import RunningServer, running_server
 from tests.server.tiny_repository import write_repository
 
-ADMIN_KEY = "key-for-tests"
-
 
 @pytest.fixture(scope="session")
 def repository(tmp_path_factory) -> Path:
@@ -20,5 +18,5 @@ def repository(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def server(repository) -> Iterator[RunningServer]:
-    with running_server(f"--model-repository={repository}", f"--admin-key={ADMIN_KEY}") as running:
+    with running_server(f"--model-repository={repository}") as running:
         yield running

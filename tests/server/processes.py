@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import select
 import signal
-from contextlib import suppress
+import socket
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -58,6 +59,15 @@ def is_alive(process: Process) -> bool:
         return psutil.Process(process.pid).cmdline() == process.arguments
     except psutil.NoSuchProcess:
         return False
+
+
+def free_ports(*names: str) -> dict[str, int]:
+    """Return a port for each name that nobody listens on."""
+    with ExitStack() as stack:
+        sockets = {name: stack.enter_context(socket.socket()) for name in names}
+        for one in sockets.values():
+            one.bind(("127.0.0.1", 0))
+        return {name: one.getsockname()[1] for name, one in sockets.items()}
 
 
 def _children(pid: int) -> list[Process]:

@@ -56,7 +56,7 @@ def test_a_missing_wheel_is_named(monkeypatch):
         raise PackageNotFoundError(name)
 
     monkeypatch.setattr(runtime, "distribution", no_distribution)
-    with pytest.raises(MissingRuntimeError, match="nvidia-pytriton is not installed"):
+    with pytest.raises(MissingRuntimeError, match="package nvidia-pytriton is not installed"):
         find_runtime()
 
 

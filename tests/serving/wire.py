@@ -43,12 +43,14 @@ class Http:
 
     def __init__(self, server) -> None:
         self._client = httpclient.InferenceServerClient(server.http_url, network_timeout=TIMEOUT_S)
+        self._headers = {"admin-key": server.admin_key}
 
     def infer(self, model: str, inputs: Inputs, outputs: tuple[str, ...]) -> dict[str, np.ndarray]:
         answer = self._client.infer(
             model,
             _tensors(httpclient, inputs),
             outputs=[httpclient.InferRequestedOutput(name) for name in outputs] or None,
+            headers=self._headers,
         )
         named = answer.get_response()["outputs"]
         return {tensor["name"]: answer.as_numpy(tensor["name"]) for tensor in named}
