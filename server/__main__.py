@@ -6,6 +6,8 @@ SIGINT and SIGTERM finish the requests in flight; a second one does not wait for
 
 Own flag: --admin-key=KEY, which the endpoints for loading models, shared memory, traces and log
 settings ask for in the header `admin-key` (on gRPC `triton-grpc-protocol-admin-key`); random unless
+given. --health-address=ADDRESS, --health-port=PORT, --allow-health=false: where the launcher
+answers /live, /ready (with the reason when it is not) and /metrics over HTTP; 127.0.0.1:8003 unless
 given.
 
 Exit codes: 0 stopped by a signal, 1 the server failed, 2 it could not be started as asked.

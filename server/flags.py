@@ -1,8 +1,8 @@
 """The launcher's configuration: Triton's own flags over this project's defaults.
 
-Every flag of `tritonserver` may be given; it replaces the default of the same name. One flag is
-the launcher's own: `--admin-key=KEY` sets the value of the header `admin-key` that the restricted
-endpoints ask for (random when not given).
+Every flag of `tritonserver` may be given; it replaces the default of the same name. Some are the
+launcher's own: `--admin-key=KEY` sets the value of the header `admin-key` that the restricted
+endpoints ask for (random when not given); `HEALTH_FLAGS` are like those of a front end.
 """
 
 from __future__ import annotations
@@ -22,6 +22,9 @@ RESTRICTED_ENDPOINTS = "model-repository,shared-memory,trace,logging"
 #: Triton looks for a restricted gRPC endpoint's key under its name with this prefix.
 GRPC_HEADER_PREFIX = "triton-grpc-protocol-"
 
+#: The launcher's own, for the address where it says how the server is.
+HEALTH_FLAGS = ("allow-health", "health-address", "health-port")
+
 Flag = tuple[str, str | None]
 
 
@@ -34,6 +37,7 @@ class Settings:
         http: The HTTP front end.
         grpc: The gRPC front end, None when it is off.
         metrics: The metrics front end, None when it is off.
+        health: The launcher's own address, None when it is off.
         probe_grpc: Whether the supervisor can call the gRPC front end (not with TLS).
         http_headers: What the restricted HTTP endpoints ask for.
         grpc_headers: What the restricted gRPC endpoints ask for.
@@ -46,6 +50,7 @@ class Settings:
     http: Endpoint
     grpc: Endpoint | None
     metrics: Endpoint | None
+    health: Endpoint | None
     probe_grpc: bool
     http_headers: dict[str, str]
     grpc_headers: dict[str, str]
@@ -55,8 +60,9 @@ class Settings:
 
     @property
     def endpoints(self) -> tuple[Endpoint, ...]:
-        """The front ends that are on."""
-        return tuple(e for e in (self.grpc, self.http, self.metrics) if e is not None)
+        """The front ends that are on, and the launcher's own address."""
+        endpoints = (self.grpc, self.http, self.metrics, self.health)
+        return tuple(e for e in endpoints if e is not None)
 
 
 def parse_settings(argv: Sequence[str]) -> Settings:
@@ -86,10 +92,11 @@ def parse_settings(argv: Sequence[str]) -> Settings:
         )
     http = _endpoint(flags, "HTTP", "http", default_address="127.0.0.1")
     return Settings(
-        arguments=tuple(_format(flag) for flag in flags),
+        arguments=tuple(_format(flag) for flag in flags if flag[0] not in HEALTH_FLAGS),
         http=http,
         grpc=_optional_endpoint(flags, "gRPC", "grpc", "127.0.0.1"),
         metrics=_optional_endpoint(flags, "metrics", "metrics", http.address),
+        health=_optional_endpoint(flags, "health", "health", "127.0.0.1"),
         probe_grpc=not any(
             _is_true(_last(flags, name), default=False)
             for name in ("grpc-use-ssl", "grpc-use-ssl-mutual")
@@ -111,6 +118,7 @@ def _default_flags(admin_key: str) -> list[Flag]:
         ("http-port", "8000"),
         ("grpc-port", "8001"),
         ("metrics-port", "8002"),
+        ("health-port", "8003"),
         ("log-info", "false"),
         ("log-warning", "false"),
         ("allow-gpu-metrics", "false"),

@@ -25,12 +25,14 @@ class RunningServer:
         http_url: host:port of the HTTP front end.
         grpc_url: host:port of the gRPC front end.
         metrics_url: host:port of the metrics.
-        process: The launcher. It ends when it is stopped, or when it gives up.
+        health_url: host:port of the launcher's own /live, /ready and /metrics.
+        process: The launcher. It ends when it is stopped, or when it cannot start the server.
     """
 
     http_url: str
     grpc_url: str
     metrics_url: str
+    health_url: str
     process: subprocess.Popen
     _ready: queue.SimpleQueue
 
@@ -53,8 +55,7 @@ class RunningServer:
         """Stop the server in order, as SIGTERM does.
 
         Args:
-            patience: Seconds for requests in flight, and for clients to close their HTTP
-                connections, which Triton waits for even when they are idle.
+            patience: Seconds for requests in flight.
 
         Returns:
             The launcher's exit code.
@@ -96,8 +97,8 @@ def running_server(
     lines: queue.SimpleQueue = queue.SimpleQueue()
     reader = threading.Thread(target=_read_lines, args=(process.stdout, lines), daemon=True)
     reader.start()
-    http, grpc, metrics = (f"127.0.0.1:{port}" for port in ports.values())
-    server = RunningServer(http, grpc, metrics, process, lines)
+    urls = (f"127.0.0.1:{port}" for port in ports.values())
+    server = RunningServer(*urls, process, lines)
     try:
         server.wait_until_ready(timeout)
         yield server
@@ -116,7 +117,7 @@ def _read_lines(stream: IO[str], ready: queue.SimpleQueue) -> None:
 
 def _ports(flags: tuple[str, ...]) -> dict[str, int]:
     given = dict(flag[2:].split("=", 1) for flag in flags if "-port=" in flag)
-    names = ("http-port", "grpc-port", "metrics-port")
+    names = ("http-port", "grpc-port", "metrics-port", "health-port")
     with ExitStack() as stack:
         sockets = [stack.enter_context(socket.socket()) for _ in names]
         for one in sockets:
