@@ -75,10 +75,16 @@ def read_vitals() -> dict[int, Vitals]:
     return found
 
 
-def descendants(vitals: dict[int, Vitals], pid: int) -> set[int]:
-    """The processes that a process started, and those that they started."""
-    children = {child for child, one in vitals.items() if one.parent == pid}
-    return children.union(*(descendants(vitals, child) for child in children))
+def families(vitals: dict[int, Vitals], parent: int) -> dict[int, list[int]]:
+    """The processes that a process started, each with itself and all that it started in turn."""
+    children: dict[int, list[int]] = {}
+    for pid, one in vitals.items():
+        children.setdefault(one.parent, []).append(pid)
+
+    def family(pid: int) -> list[int]:
+        return [pid, *(member for child in children.get(pid, ()) for member in family(child))]
+
+    return {child: family(child) for child in children.get(parent, ())}
 
 
 def read_stub(pid: int) -> Stub | None:

@@ -19,7 +19,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum
 
-from server.process import Stub, Vitals, descendants, read_stub, read_turns, read_vitals
+from server.process import Stub, Vitals, families, read_stub, read_turns, read_vitals
 
 #: Processor time between two looks, in hundredths of a second, that counts as work: an idle stub
 #: uses less than one in ten seconds.
@@ -105,11 +105,12 @@ class StubWatch:
     def look(self) -> None:
         """Take the pulse of every stub; to be called once a second."""
         vitals = read_vitals()
-        self._find_stubs(vitals)
+        children = families(vitals, self._server)
+        self._find_stubs(children)
         server = vitals.get(self._server)
         self._is_server_stopped = server is not None and server.state == _STOPPED
         for pid, pulse in self._pulses.items():
-            family = {pid, *descendants(vitals, pid)} & vitals.keys()
+            family = children.get(pid, [])
             pulse.update(read_turns(pid), [vitals[one] for one in family])
             stopped = [one for one in family if vitals[one].state == _STOPPED]
             pulse.stopped = min(stopped, default=None)
@@ -193,9 +194,9 @@ class StubWatch:
     def _in_service(self) -> list[_Pulse]:
         return [pulse for pid, pulse in self._pulses.items() if pid not in self._retired]
 
-    def _find_stubs(self, vitals: dict[int, Vitals]) -> None:
-        for pid, one in vitals.items():
-            if one.parent == self._server and pid not in self._pulses and (stub := read_stub(pid)):
+    def _find_stubs(self, pids: Iterable[int]) -> None:
+        for pid in pids:
+            if pid not in self._pulses and (stub := read_stub(pid)):
                 with suppress(ProcessLookupError):
                     self._handles[pid] = os.pidfd_open(pid)
                     asyncio.get_running_loop().add_reader(self._handles[pid], self._on_end, pid)
