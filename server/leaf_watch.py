@@ -101,18 +101,22 @@ class LeafWatch:
                 return model, leaf.tensors
         return None
 
-    async def look(self, excused: Collection[str] = ()) -> None:
+    async def look(self, excused: Collection[str] = (), hurried: Collection[str] = ()) -> None:
         """Take in what was answered and ask who is due; to be called once a second.
 
         Args:
             excused: Models that are being loaded. While there are any, errors do not count, since
                 other models need them.
+            hurried: Models that are asked at once, since that mends them.
         """
         for leaf in self._leaves.values():
             leaf.since += 1
             leaf.waited += leaf.probe is not None
             if leaf.probe and leaf.probe.done():
                 self._take_in(leaf, count_errors=not excused)
+        for model in self._leaves.keys() & set(hurried):
+            if self._leaves[model].tensors:
+                self._send(model, self._leaves[model])
         if any(self._is_due(leaf) or self._is_late(leaf) for leaf in self._leaves.values()):
             with suppress(*FAILURES):
                 await asyncio.wait_for(self._go_round(excused), self._patience.call)

@@ -112,7 +112,7 @@ class ModelCare:
             for model in self._ill.keys() - self._reloads.keys():
                 self._begin_reload(model)
             on_look()
-            await self._leaves.look(excused=self._ill)
+            await self._leaves.look(self._ill, self.stubs.bereft_models())
             await self.stubs.wait_for_end(self._patience.look)
 
     def lightest_probe(self) -> tuple[str, list[Tensor]] | None:
@@ -124,6 +124,7 @@ class ModelCare:
         errors = self._leaves.errors()
         return [
             *self._ending,
+            *(f"{model}: a worker has ended" for model in self.stubs.bereft_models()),
             *(f"{model}: {_WORDS[cause]}, loading it again" for model, cause in self._ill.items()),
             *(f"{model}: {errors[model]}" for model in errors.keys() - self._ill.keys()),
         ]

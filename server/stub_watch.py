@@ -27,6 +27,8 @@ _WORK = 2
 #: Waits for a processor or a disk, so the fault is not its own.
 _HELD_UP = ("R", "D")
 _STOPPED = "T"
+#: Ended, and its parent has not noticed yet.
+_ENDED = "Z"
 
 
 class Ailment(Enum):
@@ -44,11 +46,14 @@ class Limits:
         silence: Until it is stuck.
         calls: The same for a stub that waits for other models, which may be working for it.
         calling: The model whose stubs do so.
+        replacement: For how long a child process that has ended is missed. A model that starts
+            another one does so at its next request; one that never asks is not to blame for ever.
     """
 
     silence: int = 5
     calls: int = 60
     calling: str = ""
+    replacement: int = 30
 
 
 @dataclass
@@ -61,6 +66,7 @@ class _Pulse:
         alone: The same, or since any other stub was not idle.
         idle: For how long it has woken regularly and done nothing.
         stopped: Its own id or a descendant's, when that is stopped.
+        bereft: For how long a child process has been dead.
     """
 
     stub: Stub
@@ -71,10 +77,14 @@ class _Pulse:
     idle: int = 0
     works: bool = False
     stopped: int | None = None
+    bereft: int = 0
 
-    def update(self, turns: int | None, family: list[Vitals]) -> None:
-        ticks = sum(one.ticks for one in family)
-        self.works = ticks - self.ticks >= _WORK or any(one.state in _HELD_UP for one in family)
+    def update(self, turns: int | None, family: dict[int, Vitals]) -> None:
+        states = {one.state: pid for pid, one in family.items()}
+        self.stopped = states.get(_STOPPED)
+        self.bereft = self.bereft + 1 if _ENDED in states else 0
+        ticks = sum(one.ticks for one in family.values())
+        self.works = ticks - self.ticks >= _WORK or any(state in _HELD_UP for state in states)
         self.silent = 0 if self.works or turns != self.turns else self.silent + 1
         # A main thread that wakes once a second may do so just before and just after two looks.
         self.idle = 0 if self.works or self.silent > 1 else self.idle + 1
@@ -110,10 +120,7 @@ class StubWatch:
         server = vitals.get(self._server)
         self._is_server_stopped = server is not None and server.state == _STOPPED
         for pid, pulse in self._pulses.items():
-            family = children.get(pid, [])
-            pulse.update(read_turns(pid), [vitals[one] for one in family])
-            stopped = [one for one in family if vitals[one].state == _STOPPED]
-            pulse.stopped = min(stopped, default=None)
+            pulse.update(read_turns(pid), {one: vitals[one] for one in children.get(pid, ())})
         for pulse in self._pulses.values():
             others = (other for other in self._pulses.values() if other is not pulse)
             pulse.alone = pulse.alone + 1 if pulse.silent and all(o.idle for o in others) else 0
@@ -128,6 +135,14 @@ class StubWatch:
             elif self._is_stuck(pulse):
                 found.append((pulse.stub, Ailment.STUCK, pulse.stub.pid))
         return found
+
+    def bereft_models(self) -> set[str]:
+        """The models of which a child process has ended and is not replaced yet."""
+        return {
+            pulse.stub.model
+            for pulse in self._in_service()
+            if 1 <= pulse.bereft <= self._limits.replacement
+        }
 
     def _is_stuck(self, pulse: _Pulse) -> bool:
         if pulse.stub.model != self._limits.calling:
