@@ -20,6 +20,9 @@ The launcher's own flags:
                                encrypted nor safe from requests that end the server.
   --allow-open-http-inference  Accepts inference over HTTP without the key: some requests end the
                                embedded server.
+  --health-address=ADDRESS, --health-port=PORT, --allow-health=false
+                               Where the launcher answers /live, /ready (with the reason when it is
+                               not) and /metrics over HTTP; 127.0.0.1:8003 unless given.
 
 Exit codes: 0 stopped by a signal, 1 the server failed, 2 it could not be started as asked.
 """

@@ -19,7 +19,7 @@ class Endpoint:
     """Where one of the server's front ends listens.
 
     Attributes:
-        name: "HTTP", "gRPC" or "metrics".
+        name: "HTTP", "gRPC", "metrics" or "health".
         flag: The flag that sets the port.
         address: The address it is bound to.
         port: The port.

@@ -30,6 +30,6 @@ class PortTakenError(LauncherError):
 
 
 class ServerFailedError(LauncherError):
-    """The server cannot be started, or cannot be kept running."""
+    """The server cannot be started for the first time."""
 
     exit_code = 1

@@ -2,7 +2,7 @@
 
 Every flag of `tritonserver` may be given; it replaces the default of the same name. Some are the
 launcher's own to set, since a mistake there opens the server to others: keys, certificates, and the
-front ends of other platforms, which ask for no key.
+front ends of other platforms, which ask for no key. `HEALTH_FLAGS` are like those of a front end.
 """
 
 from __future__ import annotations
@@ -64,6 +64,9 @@ _NEWER_DEFAULTS = {
     "allow-vertex-ai": "false",
 }
 
+#: The launcher's own, for the address where it says how the server is.
+HEALTH_FLAGS = ("allow-health", "health-address", "health-port")
+
 Flag = tuple[str, str | None]
 
 
@@ -76,6 +79,7 @@ class Settings:
         http: The HTTP front end.
         grpc: The gRPC front end, None when it is off.
         metrics: The metrics front end, None when it is off.
+        health: The launcher's own address, None when it is off.
         tls: The gRPC front end's certificates; None serves in the clear.
         http_headers: What the restricted HTTP endpoints ask for.
         grpc_headers: What the restricted gRPC endpoints ask for.
@@ -88,6 +92,7 @@ class Settings:
     http: Endpoint
     grpc: Endpoint | None
     metrics: Endpoint | None
+    health: Endpoint | None
     tls: Tls | None
     http_headers: dict[str, str]
     grpc_headers: dict[str, str]
@@ -97,8 +102,9 @@ class Settings:
 
     @property
     def endpoints(self) -> tuple[Endpoint, ...]:
-        """The front ends that are on."""
-        return tuple(e for e in (self.grpc, self.http, self.metrics) if e is not None)
+        """The front ends that are on, and the launcher's own address."""
+        endpoints = (self.grpc, self.http, self.metrics, self.health)
+        return tuple(e for e in endpoints if e is not None)
 
 
 def parse_settings(
@@ -138,12 +144,14 @@ def parse_settings(
     http = _endpoint(flags, "HTTP", "http", default_address="127.0.0.1")
     grpc = _optional_endpoint(flags, "gRPC", "grpc", "127.0.0.1")
     metrics = _optional_endpoint(flags, "metrics", "metrics", http.address)
+    health = _optional_endpoint(flags, "health", "health", "127.0.0.1")
     _check_exposure(http, grpc, metrics, tls, own)
     return Settings(
-        arguments=tuple(_format(flag) for flag in flags),
+        arguments=tuple(_format(flag) for flag in flags if flag[0] not in HEALTH_FLAGS),
         http=http,
         grpc=grpc,
         metrics=metrics,
+        health=health,
         tls=tls,
         http_headers={ADMIN_HEADER: admin_key},
         grpc_headers={GRPC_HEADER_PREFIX + ADMIN_HEADER: admin_key},
@@ -166,6 +174,7 @@ def _default_flags(
         ("http-port", "8000"),
         ("grpc-port", "8001"),
         ("metrics-port", "8002"),
+        ("health-port", "8003"),
         ("log-info", "false"),
         ("log-warning", "false"),
         ("allow-gpu-metrics", "false"),

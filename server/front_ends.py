@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
+from dataclasses import dataclass
 from enum import Enum, auto
 
 import aiohttp
 import grpc
-import numpy as np
 import tritonclient.grpc as triton_grpc
 import tritonclient.http as triton_http
 from tritonclient.grpc.aio import InferenceServerClient as GrpcClient
@@ -18,26 +18,62 @@ from tritonclient.http.aio import InferenceServerClient as HttpClient
 from tritonclient.utils import InferenceServerException
 
 from server.flags import Settings
+from server.leaf_probes import Tensor
 
-#: A request that touches every part of the text path and costs a few milliseconds.
-PROBE_SENTENCE = "안녕하세요"
+#: What a call to the server can end with, besides its answer.
+FAILURES = (
+    InferenceServerException,
+    aiohttp.ClientError,
+    grpc.RpcError,
+    OSError,
+    asyncio.TimeoutError,
+)
 
 #: Seconds; each call has a shorter limit of its own.
 _LONGEST_CALL = 3600
-_FAILURES = (InferenceServerException, aiohttp.ClientError, grpc.RpcError, OSError, TimeoutError)
-#: Triton's words for a request that a queue refused. UNAVAILABLE alone does not tell: gRPC says the
-#: same when nobody listens.
+#: Triton's words for a request that a queue refused. UNAVAILABLE alone does not tell: gRPC clients
+#: say the same when nobody listens.
 _QUEUE_REFUSALS = ("maximum queue size", "timeout expired")
 
+#: A model in the place of another that is to take no new requests.
+_REFUSAL = """
+import triton_python_backend_utils as pb_utils
 
-class Answer(Enum):
+
+class TritonPythonModel:
+    def execute(self, requests):
+        error = pb_utils.TritonError("the server is stopping", pb_utils.TritonError.UNAVAILABLE)
+        return [pb_utils.InferenceResponse([], error) for _ in requests]
+"""
+
+
+class Outcome(Enum):
     """What came back from a probe."""
 
     GOOD = auto()
     #: The server refused at once because a queue is full: it works, it has enough to do.
     BUSY = auto()
-    #: An error, or nothing in time.
+    ERROR = auto()
+    #: Nothing in time, or no connection.
     NONE = auto()
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came back from a probe, and the server's words if that is an error."""
+
+    outcome: Outcome
+    message: str = ""
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether anything came back."""
+        return self.outcome is not Outcome.NONE
+
+    @property
+    def is_well(self) -> bool:
+        """Whether it shows that the model works."""
+        return self.outcome in (Outcome.GOOD, Outcome.BUSY)
 
 
 class FrontEnds:
@@ -54,6 +90,11 @@ class FrontEnds:
         tls = settings.tls.client_arguments() if settings.tls else {}
         self._grpc = GrpcClient(settings.grpc.url, **tls) if settings.grpc else None
 
+    @property
+    def has_grpc(self) -> bool:
+        """Whether gRPC can be asked."""
+        return self._grpc is not None
+
     async def close(self) -> None:
         """Close the connections."""
         await self._http.close()
@@ -64,17 +105,37 @@ class FrontEnds:
         """Whether the server says that every model is loaded."""
         try:
             return await self._http.is_server_ready(headers=self._http_headers)
-        except _FAILURES:
+        except FAILURES:
             return False
 
     async def ready_models(self) -> set[str]:
         """The models that are loaded.
 
         Raises:
-            InferenceServerException, aiohttp.ClientError: The server does not say.
+            One of `FAILURES`: The server does not say.
         """
         index = await self._http.get_model_repository_index(headers=self._http_headers)
         return {entry["name"] for entry in index if entry.get("state") == "READY"}
+
+    async def config(self, model: str) -> dict:
+        """A loaded model's configuration.
+
+        Raises:
+            One of `FAILURES`: The server does not say.
+        """
+        return await self._http.get_model_config(model, headers=self._http_headers)
+
+    async def successes(self) -> dict[str, int]:
+        """How many requests each model has answered well since it was loaded.
+
+        Raises:
+            One of `FAILURES`: The server does not say.
+        """
+        statistics = await self._http.get_inference_statistics(headers=self._http_headers)
+        return {
+            one["name"]: int(one["inference_stats"]["success"].get("count", 0))
+            for one in statistics["model_stats"]
+        }
 
     async def reload_model(self, model: str) -> None:
         """Start a model's processes anew; the old ones finish what they are doing.
@@ -83,63 +144,68 @@ class FrontEnds:
         model reads is set to the time.
 
         Raises:
-            InferenceServerException, aiohttp.ClientError: The model could not be loaded.
+            One of `FAILURES`: The model could not be loaded.
         """
-        config = await self._http.get_model_config(model, headers=self._http_headers)
+        config = await self.config(model)
         config.setdefault("parameters", {})["reloaded"] = {"string_value": str(time.time())}
         await self._http.load_model(model, headers=self._http_headers, config=json.dumps(config))
 
-    async def unload_model(self, model: str) -> None:
-        """Let a model take no new requests and end its processes when its own are answered.
+    async def refuse_requests(self, model: str) -> None:
+        """Let a model answer new requests with UNAVAILABLE and finish those that it has.
+
+        An unloaded model would answer NOT_FOUND. A model that is loaded in its place takes what
+        comes from then on, and the server ends the old one when its queue is answered.
 
         Raises:
-            InferenceServerException, aiohttp.ClientError: The server refuses.
+            One of `FAILURES`: The server refuses.
         """
-        await self._http.unload_model(model, headers=self._http_headers)
+        config = await self.config(model)
+        kept = {key: config[key] for key in ("name", "max_batch_size", "input", "output")}
+        refusal = {**kept, "backend": "python", "instance_group": [{"kind": "KIND_CPU"}]}
+        await self._http.load_model(
+            model,
+            headers=self._http_headers,
+            config=json.dumps(refusal),
+            files={"file:1/model.py": _REFUSAL.encode()},
+        )
 
-    async def answered_requests(self, model: str) -> int:
-        """How many requests the model has answered well since it was loaded.
+    async def ask(self, model: str, tensors: Sequence[Tensor], timeout: float) -> Answer:
+        """Send a model a request over HTTP, which the admin calls take too."""
+        inputs = [_input(triton_http, tensor) for tensor in tensors]
+        call = self._http.infer(model, inputs, headers=self._http_headers)
+        return await _answer(call, timeout)
 
-        Raises:
-            InferenceServerException, aiohttp.ClientError: The server does not say.
-        """
-        statistics = await self._http.get_inference_statistics(model, headers=self._http_headers)
-        return int(statistics["model_stats"][0]["inference_stats"]["success"].get("count", 0))
+    async def ask_grpc(self, model: str, tensors: Sequence[Tensor], timeout: float) -> Answer:
+        """Send a model a request over gRPC."""
+        inputs = [_input(triton_grpc, tensor) for tensor in tensors]
+        call = self._grpc.infer(model, inputs, headers=self._grpc_headers)
+        return await _answer(call, timeout)
 
-    async def probe(self, model: str, timeout: float) -> Answer:
-        """Send the model one sentence through every front end; the worst answer counts.
+    async def ask_whether_live(self, timeout: float) -> Answer:
+        """Ask over HTTP whether the server lives, whatever becomes of its models."""
+        return await _answer(self._http.is_server_live(headers=self._http_headers), timeout)
 
-        Args:
-            model: A model whose input TEXT is one string.
-            timeout: Seconds until no answer counts as none.
-        """
-        calls = [self._http.infer(model, [_text(triton_http)], headers=self._http_headers)]
-        if self._grpc:
-            calls.append(self._grpc.infer(model, [_text(triton_grpc)], headers=self._grpc_headers))
-        answers = await asyncio.gather(*(_answer(call, timeout) for call in calls))
-        return max(answers, key=lambda answer: answer.value)
-
-    async def probe_readiness(self, timeout: float) -> Answer:
-        """Ask every front end whether the server is ready; the worst answer counts."""
-        calls = [self._http.is_server_ready(headers=self._http_headers)]
-        if self._grpc:
-            calls.append(self._grpc.is_server_ready(headers=self._grpc_headers))
-        answers = await asyncio.gather(*(_answer(call, timeout) for call in calls))
-        return max(answers, key=lambda answer: answer.value)
+    async def ask_grpc_whether_live(self, timeout: float) -> Answer:
+        """Ask the same over gRPC."""
+        return await _answer(self._grpc.is_server_live(headers=self._grpc_headers), timeout)
 
 
 async def _answer(call: Awaitable, timeout: float) -> Answer:
     try:
         result = await asyncio.wait_for(call, timeout)
     except InferenceServerException as error:
-        refused = any(words in (error.message() or "") for words in _QUEUE_REFUSALS)
-        return Answer.BUSY if refused else Answer.NONE
-    except (*_FAILURES, asyncio.TimeoutError):
-        return Answer.NONE
-    return Answer.NONE if result is False else Answer.GOOD
+        message = error.message() or ""
+        if any(words in message for words in _QUEUE_REFUSALS):
+            return Answer(Outcome.BUSY)
+        if error.status() == str(grpc.StatusCode.UNAVAILABLE):
+            return Answer(Outcome.NONE, message)
+        return Answer(Outcome.ERROR, message)
+    except FAILURES as error:
+        return Answer(Outcome.NONE, str(error) or type(error).__name__)
+    return Answer(Outcome.ERROR, "not live") if result is False else Answer(Outcome.GOOD)
 
 
-def _text(client) -> triton_http.InferInput | triton_grpc.InferInput:
-    tensor = client.InferInput("TEXT", [1], "BYTES")
-    tensor.set_data_from_numpy(np.array([PROBE_SENTENCE.encode()], dtype=np.object_))
-    return tensor
+def _input(client, tensor: Tensor) -> triton_http.InferInput | triton_grpc.InferInput:
+    made = client.InferInput(tensor.name, list(tensor.values.shape), tensor.datatype)
+    made.set_data_from_numpy(tensor.values)
+    return made

@@ -28,13 +28,15 @@ class RunningServer:
         http_url: host:port of the HTTP front end.
         grpc_url: host:port of the gRPC front end.
         metrics_url: host:port of the metrics.
+        health_url: host:port of the launcher's own /live, /ready and /metrics.
         admin_key_file: Holds what the restricted endpoints ask for, and all inference over HTTP.
-        process: The launcher. It ends when it is stopped, or when it gives up.
+        process: The launcher. It ends when it is stopped, or when it cannot start the server.
     """
 
     http_url: str
     grpc_url: str
     metrics_url: str
+    health_url: str
     admin_key_file: Path
     process: subprocess.Popen
     _ready: queue.SimpleQueue
@@ -63,8 +65,7 @@ class RunningServer:
         """Stop the server in order, as SIGTERM does.
 
         Args:
-            patience: Seconds for requests in flight, and for clients to close their HTTP
-                connections, which Triton waits for even when they are idle.
+            patience: Seconds for requests in flight.
 
         Returns:
             The launcher's exit code.
@@ -121,8 +122,8 @@ def _running(
     lines: queue.SimpleQueue = queue.SimpleQueue()
     reader = threading.Thread(target=_read_lines, args=(process.stdout, lines), daemon=True)
     reader.start()
-    http, grpc, metrics = (f"127.0.0.1:{port}" for port in ports.values())
-    server = RunningServer(http, grpc, metrics, key_file, process, lines)
+    urls = (f"127.0.0.1:{port}" for port in ports.values())
+    server = RunningServer(*urls, key_file, process, lines)
     try:
         server.wait_until_ready(timeout)
         yield server
@@ -146,7 +147,7 @@ def _flag(flags: tuple[str, ...], name: str) -> str | None:
 
 def _ports(flags: tuple[str, ...]) -> dict[str, int]:
     given = dict(flag[2:].split("=", 1) for flag in flags if "-port=" in flag)
-    names = ("http-port", "grpc-port", "metrics-port")
+    names = ("http-port", "grpc-port", "metrics-port", "health-port")
     with ExitStack() as stack:
         sockets = [stack.enter_context(socket.socket()) for _ in names]
         for one in sockets:

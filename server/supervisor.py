@@ -2,20 +2,19 @@
 
 What the supervisor acts on, and why:
 
-- **A dead model process.** Triton goes on saying that the model is ready while each of its calls
-  takes a second and fails, so the supervisor watches the processes themselves and loads the model
-  again. It does so over HTTP: the gRPC front end is the one that deadlocks when a step of an
-  ensemble fails beside a running sibling.
 - **A dead server.** It leaves model processes and shared memory behind; they are reaped and the
-  server is started again.
+  server is started again: at once, and after growing pauses when it does not stay up.
+- **A stopped server** is told to go on.
 - **A server that lives but does not answer.** Readiness does not tell (a deadlocked front end says
-  ready), so a sentence is sent through the `text` ensemble, over HTTP and over gRPC. That path
-  never waits behind clips: its two models take milliseconds, and clips pass through them as single
-  sentences too. On two cores kept busy by a full queue of clips it still answers in well under the
-  timeout, and only several misses in a row count.
-- **A front door that stands still.** `recognize` does queue behind clips, and may refuse with
-  UNAVAILABLE for as long as there are more clips than it can take. So it counts as stuck only when
-  for minutes it has answered neither the probe nor anybody else.
+  ready), so a request is sent over gRPC, and over HTTP the question whether it is live. One that
+  answers any of them, or whose models are working, is left alone; only a front end that has said
+  nothing for a minute while the other did is worth a restart in order.
+- **Its models**, each by itself: see `model_care`.
+
+At the end new requests are refused at the front door while the other models still answer, since a
+Triton server that is itself told to stop fails the calls that models make to each other, answers
+new requests with NOT_FOUND and waits for idle connections. When nothing is under way any more there
+is nothing left that it could finish, and it is killed.
 """
 
 from __future__ import annotations
@@ -25,31 +24,24 @@ import logging
 import signal
 import sys
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any, TypeVar
 
-import aiohttp
-from tritonclient.utils import InferenceServerException
-
 from server.errors import ServerFailedError
 from server.flags import Settings
-from server.front_ends import Answer, FrontEnds
+from server.front_ends import FAILURES, Answer, FrontEnds
+from server.health import Health
 from server.launch import Launch
-from server.process import dying_with_parent, kill_processes
-from server.stub_watch import StubWatch
+from server.model_care import FRONT_DOOR, ModelCare
+from server.pauses import Pauses
+from server.process import dying_with_parent
 
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
-
-FRONT_DOOR = "recognize"
-#: An ensemble with the input TEXT that does not wait behind clips.
-LIGHT_MODEL = "text"
-
-_ADMIN_FAILURES = (InferenceServerException, aiohttp.ClientError, OSError, asyncio.TimeoutError)
 
 
 class State(Enum):
@@ -57,7 +49,6 @@ class State(Enum):
 
     STARTING = auto()
     SERVING = auto()
-    RECOVERING = auto()
     RESTARTING = auto()
     STOPPING = auto()
     STOPPED = auto()
@@ -66,8 +57,7 @@ class State(Enum):
 #: The states that may follow each state.
 TRANSITIONS = {
     State.STARTING: {State.SERVING, State.RESTARTING, State.STOPPING},
-    State.SERVING: {State.RECOVERING, State.RESTARTING, State.STOPPING},
-    State.RECOVERING: {State.SERVING, State.RESTARTING, State.STOPPING},
+    State.SERVING: {State.RESTARTING, State.STOPPING},
     State.RESTARTING: {State.STARTING, State.STOPPING},
     State.STOPPING: {State.STOPPED},
     State.STOPPED: set(),
@@ -80,23 +70,22 @@ class Patience:
 
     ready_interval: float = 0.1
     start: float = 300.0
-    probe_interval: float = 3.0
+    probe_interval: float = 5.0
     probe: float = 5.0
-    #: Probes without an answer, one after the other, until the server is restarted.
-    probe_misses: int = 3
-    load: float = 30.0
-    front_door_interval: float = 10.0
-    front_door_stall: float = 120.0
+    #: Probes in a row that nothing answers, until the server is restarted.
+    misses: int = 3
+    #: The same while its models work, or of one front end while the other answers.
+    long_misses: int = 12
     #: A server that served for this long had started well.
-    stable: float = 30.0
-    #: Restarts in a row of servers that had not.
-    restarts: int = 5
-    #: As long as a clip may wait in the front door's queue, and as long again to be recognised.
-    drain: float = 60.0
-    #: What a server gets beyond its own exit timeout, or beyond its last live model process.
-    exit_grace: float = 2.0
-    #: The exit timeout of a server that has lost a model process.
-    wounded_exit: float = 15.0
+    stable: float = 60.0
+    longest_pause: float = 60.0
+    look: float = 1.0
+    #: Looks in a row at which nothing is under way until the server has finished.
+    quiet_looks: int = 2
+    #: For the front door to be closed.
+    close: float = 10.0
+    #: What of the time for the end is kept for clearing up.
+    clear_up: float = 3.0
 
 
 class _StopRequestedError(Exception):
@@ -115,7 +104,7 @@ class Supervisor:
         command: The server's command line.
         environment: Its environment.
         launch: Names what the server leaves behind.
-        on_serving: Called whenever the server is known to answer.
+        on_serving: Called whenever every model is known to answer.
         patience: How long to wait for what.
     """
 
@@ -134,11 +123,11 @@ class Supervisor:
         self._launch = launch
         self._on_serving = on_serving
         self._patience = patience
+        self._health = Health()
         self._state = State.STARTING
         self._steps: dict[State, Callable[[], Coroutine[Any, Any, State]]] = {
             State.STARTING: self._start,
             State.SERVING: self._serve,
-            State.RECOVERING: self._recover,
             State.RESTARTING: self._restart,
             State.STOPPING: self._stop,
         }
@@ -146,28 +135,32 @@ class Supervisor:
         self._stop_forced = asyncio.Event()
         self._server: asyncio.subprocess.Process | None = None
         self._front_ends: FrontEnds | None = None
-        self._stubs = StubWatch(launch.region_prefix)
-        self._draining: set[asyncio.Task] = set()
-        self._has_lost_stubs = False
+        self._care: ModelCare | None = None
+        self._deaf: list[str] = []
+        self._has_served = False
         self._serving_since: float | None = None
-        self._short_lives = 0
+        self._pauses = Pauses(patience.longest_pause)
+        self._restart_cause = ""
 
     async def run(self) -> None:
         """Serve until a signal asks to stop.
 
         Raises:
-            ServerFailedError: The server does not start, or dies again and again.
+            ServerFailedError: The server does not start for the first time.
+            OSError: The health address cannot be used.
         """
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, self._on_stop_signal)
-        try:
-            while self._state is not State.STOPPED:
-                self._enter(await self._next_state())
-        finally:
-            await self._discard_server()
+        async with self._health.served(self._settings.health):
+            try:
+                while self._state is not State.STOPPED:
+                    self._enter(await self._next_state())
+            finally:
+                await self._discard_server()
 
     def _on_stop_signal(self) -> None:
+        self._health.set_reason("the server is stopping")
         if self._stop_requested.is_set():
             self._stop_forced.set()
         self._stop_requested.set()
@@ -179,6 +172,7 @@ class Supervisor:
             return State.STOPPING
         except _ServerDiedError:
             logger.error("the server ended with exit code %s", self._server.returncode)
+            self._restart_cause = "died"
             return State.RESTARTING
 
     def _enter(self, state: State) -> None:
@@ -188,6 +182,7 @@ class Supervisor:
         self._state = state
 
     async def _start(self) -> State:
+        self._health.set_reason("the server is starting")
         self._server = await asyncio.create_subprocess_exec(
             *dying_with_parent(self._command),
             env=self._environment,
@@ -197,172 +192,138 @@ class Supervisor:
             start_new_session=True,
         )
         self._front_ends = FrontEnds(self._settings)
-        self._stubs = StubWatch(self._launch.region_prefix)
+        self._care = ModelCare(
+            self._front_ends, self._server.pid, self._settings.reloads_models, self._health
+        )
         try:
             await self._while_server_lives(self._wait_until_answering(), self._patience.start)
         except asyncio.TimeoutError:
             logger.error("the server did not answer within %.0f s", self._patience.start)
+            self._restart_cause = "did not start"
             return State.RESTARTING
+        self._has_served = True
         self._serving_since = time.monotonic()
+        self._health.set_serving(True)
         return State.SERVING
-
-    async def _serve(self) -> State:
-        if not self._stubs.lost_models():
-            self._on_serving()
-        loss = asyncio.ensure_future(self._stubs.wait_for_loss())
-        trouble = asyncio.ensure_future(self._wait_for_silence())
-        stall = asyncio.ensure_future(self._wait_for_stalled_front_door())
-        tasks = {loss, trouble, stall}
-        try:
-            await self._while_server_lives(asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED))
-        finally:
-            await _cancel(tasks)
-        return State.RECOVERING if loss in _finished(tasks) else State.RESTARTING
-
-    async def _recover(self) -> State:
-        self._has_lost_stubs = True
-        if not self._settings.reloads_models:
-            logger.error("a model process died and models are not under explicit control")
-            return State.RESTARTING
-        try:
-            return await self._while_server_lives(self._reload_lost_models())
-        except _ADMIN_FAILURES as error:
-            logger.error("a model could not be loaded again: %s", error or type(error).__name__)
-            return State.RESTARTING
-
-    async def _restart(self) -> State:
-        lived = time.monotonic() - self._serving_since if self._serving_since else None
-        if lived is None and self._short_lives == 0:
-            raise ServerFailedError("the server could not start; its own message is above")
-        self._short_lives = 1 if (lived or 0) > self._patience.stable else self._short_lives + 1
-        if self._short_lives > self._patience.restarts:
-            raise ServerFailedError(
-                f"the server failed {self._short_lives} times in a row, each time within "
-                f"{self._patience.stable:.0f} s"
-            )
-        await self._discard_server()
-        delay = 0.0 if self._short_lives == 1 else 0.25 * 2**self._short_lives
-        logger.warning("restarting the server in %.1f s", delay)
-        with suppress(asyncio.TimeoutError):
-            await asyncio.wait_for(self._stop_requested.wait(), delay)
-        return State.STOPPING if self._stop_requested.is_set() else State.STARTING
-
-    async def _stop(self) -> State:
-        if self._server is not None and self._server.returncode is None:
-            await self._first_of(self._end_server(), self._server.wait(), self._stop_forced.wait())
-        return State.STOPPED
-
-    async def _end_server(self) -> None:
-        """Let requests finish and ask the server to end; return when it has had its time."""
-        self._has_lost_stubs |= bool(self._stubs.lost_models())
-        await self._close_front_door()
-        # Triton waits for open HTTP connections, idle ones too, until its exit timeout.
-        await self._close_front_ends()
-        self._server.terminate()
-        await self._wait_out_server()
-
-    async def _close_front_door(self) -> None:
-        """Let the clips in flight finish while the other models still answer.
-
-        A server that is stopping refuses the calls that a model makes to other models, so every
-        clip in flight would fail. An unloaded model takes no new requests but finishes its own.
-        """
-        if not self._settings.reloads_models or self._front_ends is None:
-            return
-        with suppress(*_ADMIN_FAILURES):
-            await asyncio.wait_for(self._unload(FRONT_DOOR), self._patience.drain)
-
-    async def _unload(self, model: str) -> None:
-        if model in await self._front_ends.ready_models():
-            await self._front_ends.unload_model(model)
-            await self._stubs.wait_for_all_to_end(model)
-
-    async def _wait_out_server(self) -> None:
-        """Return when the server has had the time that it needs to finish its requests.
-
-        A server that has lost a model process waits for it, or for a request that died with it,
-        until its exit timeout. Nobody else does: live model processes end when their requests are
-        answered.
-        """
-        limit = self._settings.exit_seconds
-        if self._has_lost_stubs:
-            limit = min(limit, self._patience.wounded_exit)
-            with suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(self._stubs.wait_for_all_to_end(), limit)
-        else:
-            await asyncio.sleep(limit)
-        await asyncio.sleep(self._patience.exit_grace)
 
     async def _wait_until_answering(self) -> None:
         while not await self._front_ends.is_ready():
             await asyncio.sleep(self._patience.ready_interval)
-        while await self._probe(LIGHT_MODEL, FRONT_DOOR) is Answer.NONE:
-            await asyncio.sleep(self._patience.ready_interval)
+        await self._care.wait_for_first_answers()
 
-    async def _reload_lost_models(self) -> State:
-        while lost := self._stubs.lost_models():
-            loaded = await self._front_ends.ready_models()
-            for model in sorted(lost):
-                retired = self._stubs.retire(model)
-                # A model that is not loaded any more was unloaded on request.
-                if model in loaded:
-                    await self._reload(model, retired)
-        if await self._probe(LIGHT_MODEL) is Answer.NONE and not self._stubs.lost_models():
-            logger.error("the server does not answer after a model was loaded again")
-            return State.RESTARTING
-        return State.SERVING
-
-    async def _reload(self, model: str, retired: set[int]) -> None:
-        logger.warning("%s: a process of the model died, loading it again", model)
-        await asyncio.wait_for(self._front_ends.reload_model(model), self._patience.load)
-        drain = asyncio.create_task(self._end_after_drain(retired))
-        self._draining.add(drain)
-        drain.add_done_callback(self._draining.discard)
-
-    async def _end_after_drain(self, pids: set[int]) -> None:
-        """End a reloaded model's old processes, which Triton keeps beside their dead sibling."""
-        await asyncio.sleep(self._settings.exit_seconds)
-        kill_processes(self._stubs.still_retired(pids))
-
-    async def _wait_for_silence(self) -> None:
-        """Return when the server has stopped answering."""
-        misses = 0
-        while misses < self._patience.probe_misses:
-            await asyncio.sleep(self._patience.probe_interval)
-            misses = misses + 1 if await self._probe(LIGHT_MODEL) is Answer.NONE else 0
-        logger.error("the server has not answered %d probes in a row", misses)
-
-    async def _wait_for_stalled_front_door(self) -> None:
-        """Return when the front door has answered nobody for a long time."""
-        answered, progress = None, time.monotonic()
-        while time.monotonic() - progress < self._patience.front_door_stall:
-            await asyncio.sleep(self._patience.front_door_interval)
-            before, answered = answered, await self._answers_of_front_door()
-            if answered != before:
-                progress = time.monotonic()
-        logger.error("%s has answered nobody for minutes", FRONT_DOOR)
-
-    async def _answers_of_front_door(self) -> int | None:
-        """A number that changes while the front door answers; None when it cannot be asked."""
-        with suppress(*_ADMIN_FAILURES):
-            if FRONT_DOOR not in await self._front_ends.ready_models():
-                return time.monotonic_ns()
-            await self._front_ends.probe(FRONT_DOOR, self._patience.front_door_stall)
-            return await self._front_ends.answered_requests(FRONT_DOOR)
-        return None
-
-    async def _probe(self, *models: str) -> Answer:
-        """Send a sentence to those of the models that are loaded; the worst answer counts."""
-        patience = self._patience.probe
+    async def _serve(self) -> State:
+        tasks = {
+            asyncio.ensure_future(self._watch_models()),
+            asyncio.ensure_future(self._watch_front_ends()),
+        }
         try:
-            loaded = await asyncio.wait_for(self._front_ends.ready_models(), patience)
-        except _ADMIN_FAILURES:
-            return Answer.NONE
-        probed = loaded.intersection(models)
-        if not probed:
-            return await self._front_ends.probe_readiness(patience)
-        answers = await asyncio.gather(*(self._front_ends.probe(m, patience) for m in probed))
-        return max(answers, key=lambda answer: answer.value)
+            await self._while_server_lives(asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED))
+            (self._restart_cause,) = {task.result() for task in tasks if task.done()}
+        finally:
+            await _cancel(tasks)
+        return State.RESTARTING
+
+    async def _watch_models(self) -> str:
+        """Look after the models; return why the server has to be restarted."""
+        await self._care.run(self._on_look)
+        return "model lost"
+
+    def _on_look(self) -> None:
+        stopped = self._care.stubs.is_server_stopped()
+        if stopped:
+            logger.warning("the server is stopped, telling it to go on")
+            self._server.send_signal(signal.SIGCONT)
+        troubles = ["the server is stopped"] * stopped + self._deaf + self._care.troubles()
+        was_ready = self._health.is_ready
+        self._health.set_reason("; ".join(troubles))
+        if self._health.is_ready and not was_ready:
+            self._on_serving()
+
+    async def _watch_front_ends(self) -> str:
+        """Return, with the cause, when the server, or one of its front ends, says nothing."""
+        silence, deafness = 0, 0
+        while True:
+            await asyncio.sleep(self._patience.probe_interval)
+            self._deaf = await self._deaf_front_ends()
+            is_silent = len(self._deaf) == 1 + self._front_ends.has_grpc
+            silence = silence + 1 if is_silent else 0
+            deafness = deafness + 1 if self._deaf else 0
+            works = self._care.stubs.is_working()
+            if silence >= (self._patience.long_misses if works else self._patience.misses):
+                logger.error("the server has not answered %d probes in a row", silence)
+                return "silent"
+            if deafness >= self._patience.long_misses and not is_silent:
+                logger.error("%s for a minute, restarting in order", self._deaf[0])
+                await self._finish_requests()
+                return "deaf"
+
+    async def _deaf_front_ends(self) -> list[str]:
+        """Name those that do not answer."""
+        patience = self._patience.probe
+        checks = {"HTTP": self._front_ends.ask_whether_live(patience)}
+        if self._front_ends.has_grpc:
+            checks["gRPC"] = self._ask_grpc()
+        answers = await asyncio.gather(*checks.values())
+        named = zip(checks, answers, strict=True)
+        return [f"{name} does not answer" for name, answer in named if not answer.is_alive]
+
+    async def _ask_grpc(self) -> Answer:
+        """Ask for an inference, which a front end in a deadlock does not answer.
+
+        Where the model is to blame, HTTP is no better, and whether gRPC lives decides.
+        """
+        patience = self._patience.probe
+        if probe := self._care.lightest_probe():
+            by_grpc = await self._front_ends.ask_grpc(*probe, patience)
+            if by_grpc.is_alive or (await self._front_ends.ask(*probe, patience)).is_alive:
+                return by_grpc
+        return await self._front_ends.ask_grpc_whether_live(patience)
+
+    async def _restart(self) -> State:
+        if not self._has_served:
+            raise ServerFailedError("the server could not start; its own message is above")
+        if self._serving_since and self._lived() > self._patience.stable:
+            self._pauses.reset()
+        await self._discard_server()
+        self._health.count_restart(self._restart_cause)
+        pause = self._pauses.take()
+        logger.warning("restarting the server in %.0f s (%s)", pause, self._restart_cause)
+        self._health.set_reason(
+            f"the server is restarted ({self._restart_cause}) after a pause of {pause:.0f} s"
+        )
+        with suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(self._stop_requested.wait(), pause)
+        return State.STOPPING if self._stop_requested.is_set() else State.STARTING
+
+    def _lived(self) -> float:
+        return time.monotonic() - self._serving_since
+
+    async def _stop(self) -> State:
+        self._health.set_reason("the server is stopping")
+        if self._server is not None and self._server.returncode is None:
+            await self._first_of(
+                self._finish_requests(),
+                self._server.wait(),
+                self._stop_forced.wait(),
+                timeout=max(0.0, self._settings.exit_seconds - self._patience.clear_up),
+            )
+        return State.STOPPED
+
+    async def _finish_requests(self) -> None:
+        """Refuse new requests and return when nothing is under way."""
+        stubs = self._care.stubs
+        stubs.look()
+        busy = stubs.everyone()
+        if self._settings.reloads_models and stubs.in_service(FRONT_DOOR):
+            with suppress(*FAILURES):
+                await asyncio.wait_for(
+                    self._front_ends.refuse_requests(FRONT_DOOR), self._patience.close
+                )
+        quiet = 0
+        while quiet < self._patience.quiet_looks:
+            await asyncio.sleep(self._patience.look)
+            stubs.look()
+            quiet = quiet + 1 if stubs.is_idle(busy) else 0
 
     async def _while_server_lives(self, work: Awaitable[T], timeout: float | None = None) -> T:
         """Do the work unless the server dies or a signal asks to stop.
@@ -389,32 +350,26 @@ class Supervisor:
         finally:
             await _cancel(task for task in tasks if not task.done())
 
-    async def _close_front_ends(self) -> None:
+    async def _discard_server(self) -> None:
+        """Make sure that nothing of the server is left."""
+        if self._care is not None:
+            self._care.close()
+            self._care = None
         if self._front_ends is not None:
             await self._front_ends.close()
             self._front_ends = None
-
-    async def _discard_server(self) -> None:
-        """Make sure that nothing of the server is left."""
-        for task in list(self._draining):
-            task.cancel()
-        self._stubs.close()
-        await self._close_front_ends()
         if self._server is not None and self._server.returncode is None:
             self._server.kill()
             await self._server.wait()
         self._server = None
         self._launch.reap_server()
+        self._deaf = []
         self._serving_since = None
-        self._has_lost_stubs = False
+        self._health.set_serving(False)
 
 
-async def _cancel(tasks) -> None:
+async def _cancel(tasks: Iterable[asyncio.Future]) -> None:
     tasks = list(tasks)
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
-
-
-def _finished(tasks: set[asyncio.Future]) -> set[asyncio.Future]:
-    return {task for task in tasks if task.done() and not task.cancelled()}
