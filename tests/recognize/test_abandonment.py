@@ -15,9 +15,8 @@ from abandonment import abandon, forget, is_abandoned, new_id
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path, monkeypatch) -> Path:
-    own = tmp_path / "markers"
-    monkeypatch.setattr(abandonment, "_folder", lambda: own)
-    return own
+    monkeypatch.setattr(abandonment, "SHARED_MEMORY", tmp_path)
+    return tmp_path / f"multimodal-abandoned-{os.geteuid()}"
 
 
 def test_work_is_abandoned_from_when_it_is_given_up_until_it_is_forgotten():

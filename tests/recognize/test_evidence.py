@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
-from contract import EMOTION_CODES, SPEECH_ROW, VIDEO_ROW
-from evidence import absent, from_speech, from_text, from_video, unanswered, with_past
+from contract import (
+    AGE_YEARS,
+    EMOTION_CODES,
+    SPEECH_FEATURE,
+    SPEECH_ROW,
+    VIDEO_ROW,
+    MediaError,
+    VideoStatus,
+)
+from evidence import absent, from_speech, from_text, from_video, refused, unanswered, with_past
+from past_rows import check_rows
+from refusals import NotFiniteError
 from result import result_json
 
 MESSAGE = np.array([b"", b""], np.object_)
@@ -34,8 +45,7 @@ def speech_outputs(count: int = 2) -> dict[str, np.ndarray]:
 def video_outputs() -> dict[str, np.ndarray]:
     return {
         "FEATURES": np.ones((4, 4096), np.float32),
-        "FRAME_EMOTION": posterior(0, 1, 2, 3),
-        "EMOTION": posterior(5)[0],
+        "EMOTION": posterior(0, 1, 2, 3),
         "AGE": np.array([[20.0], [60.0]], np.float32),
         "GENDER": np.array([[1.0, 0.0], [0.0, 1.0]], np.float32),
         "AGE_ROWS": np.array([0, 3], np.int32),
@@ -97,7 +107,8 @@ def test_ages_of_the_middle_years_are_reported():
 
 def test_the_videos_own_gender_is_the_networks_average():
     """The original ignored the predicted label of the video's gender."""
-    result = document(video=from_video(video_outputs()))["modalities"]["video"]["result"]
+    clip = replace(from_video(video_outputs()), emotion=posterior(5)[0])
+    result = document(video=clip)["modalities"]["video"]["result"]
     assert (result["30001"], result["30002"]) == (0.5, 0.5)
     assert result["10006"] == 1 and result["20000"] == 40
 
@@ -127,3 +138,25 @@ def test_a_module_that_does_not_answer_is_reported_with_its_cause(modality):
     entry = document(**{modality: unanswered(modality, "stub is gone")})["modalities"][modality]
     assert entry["error_code"] == 1 and "stub is gone" in entry["message"]
     assert entry["message_ko"] and "result" not in entry
+
+
+def test_an_age_that_no_network_should_say_is_held_to_the_years_of_the_contract():
+    outputs = speech_outputs(2) | {"AGE": np.array([[-400.0], [400.0]], np.float32)}
+    evidence = from_speech(outputs)
+    assert tuple(evidence.age[:, 0]) == AGE_YEARS
+    check_rows("PAST_SPEECH", evidence.context, SPEECH_FEATURE)
+
+
+def test_media_over_a_limit_is_reported_with_the_limit_in_its_own_modality():
+    error = MediaError(VideoStatus.UNKNOWN, "VIDEO has 9 bytes, at most 8 are accepted")
+    entry = document(video=refused("video", error))["modalities"]["video"]
+    assert entry["error_code"] == VideoStatus.UNKNOWN and "at most 8" in entry["message"]
+    assert "영상" in entry["message_ko"] and "result" not in entry
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_a_figure_that_json_cannot_hold_is_an_error_not_a_result(value):
+    present = {name: absent(name) for name in ("text", "speech", "video")}
+    emotion = np.full(7, value)
+    with pytest.raises(NotFiniteError, match="not finite"):
+        result_json(present, emotion, np.array([33.3]), MALE[0], np.array([0.5, 0.25, 0.25]))

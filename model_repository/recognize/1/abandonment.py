@@ -12,10 +12,11 @@ import os
 import re
 import secrets
 import stat
-import tempfile
 import time
-from functools import cache
 from pathlib import Path
+
+#: The Python backend needs it too, so it is there and can be written wherever a model runs.
+SHARED_MEMORY = Path("/dev/shm")
 
 _ID = re.compile(r"[0-9a-f]{32}")
 #: Seconds after which nobody works under a marker any more: its process died before `forget`.
@@ -37,18 +38,14 @@ def abandon(work: str) -> None:
         PermissionError: The folder of the markers belongs to somebody else.
         OSError: The marker cannot be written.
     """
-    folder = _folder()
-    folder.mkdir(mode=0o700, exist_ok=True)
-    status = folder.lstat()
-    if status.st_uid != os.geteuid() or not stat.S_ISDIR(status.st_mode):
-        raise PermissionError(f"{folder} is no folder of this user")
+    folder = own_folder("abandoned")
     _clear_stale(folder)
     (folder / work).touch(mode=0o600)
 
 
 def forget(work: str) -> None:
     """Remove what `abandon` left, once nobody works under this id any more."""
-    (_folder() / work).unlink(missing_ok=True)
+    (_place("abandoned") / work).unlink(missing_ok=True)
 
 
 def is_abandoned(work: str) -> bool:
@@ -57,12 +54,29 @@ def is_abandoned(work: str) -> bool:
     Args:
         work: A request id as it came; one that `new_id` cannot have made is never abandoned.
     """
-    return _ID.fullmatch(work) is not None and (_folder() / work).exists()
+    return _ID.fullmatch(work) is not None and (_place("abandoned") / work).exists()
 
 
-@cache
-def _folder() -> Path:
-    return Path(tempfile.gettempdir()) / f"recogniser-abandoned-{os.geteuid()}"
+def own_folder(kind: str) -> Path:
+    """Return the folder in which this user's processes leave files for one another.
+
+    Args:
+        kind: What the files are.
+
+    Raises:
+        PermissionError: It belongs to somebody else.
+        OSError: It cannot be made.
+    """
+    folder = _place(kind)
+    folder.mkdir(mode=0o700, exist_ok=True)
+    status = folder.lstat()
+    if status.st_uid != os.geteuid() or not stat.S_ISDIR(status.st_mode):
+        raise PermissionError(f"{folder} is no folder of this user")
+    return folder
+
+
+def _place(kind: str) -> Path:
+    return SHARED_MEMORY / f"multimodal-{kind}-{os.geteuid()}"
 
 
 def _clear_stale(folder: Path) -> None:

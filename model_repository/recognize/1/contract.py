@@ -7,6 +7,7 @@ a single model folder with its links followed (`cp -rL`, `rsync -L`, `docker cp 
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -26,6 +27,8 @@ EMOTIONS = tuple(EMOTION_CODES.values())
 AGE_CODE = "20000"
 #: The original's age bands of a voice: code to [low, high) in years.
 AGE_BAND_CODES = {"20003": (0.0, 30.0), "20004": (30.0, 40.0), "20005": (40.0, float("inf"))}
+#: Every AGE is within these years: the networks say no others, or are held to them.
+AGE_YEARS = (0.0, 110.0)
 #: Every GENDER tensor is [male, female].
 GENDER_CODES = {"30001": "male", "30002": "female"}
 
@@ -37,6 +40,9 @@ SPEECH_FEATURE = 768
 VIDEO_FEATURE = 4096
 #: A context row is a feature followed by that row's 7 posteriors, age and [male, female].
 ROW_TAIL = len(EMOTIONS) + 1 + len(GENDER_CODES)
+#: No feature is farther from 0: those of the demo clip and of noise are within 20, those of sound
+#: 10^18 times too loud within 300.
+FEATURE_LIMIT = 10_000.0
 SPEECH_ROW = SPEECH_FEATURE + ROW_TAIL
 VIDEO_ROW = VIDEO_FEATURE + ROW_TAIL
 
@@ -127,46 +133,76 @@ class VideoStatus(IntEnum):
     NO_FACE = 6
 
 
-#: What each status tells the person being filmed: (English, Korean).
-MESSAGES: dict[IntEnum, tuple[str, str]] = {
-    TextStatus.OK: ("", ""),
-    TextStatus.UNREADABLE: ("The sentence could not be read.", "문장을 읽을 수 없습니다."),
-    TextStatus.EMPTY: ("The sentence has no letters.", "문장에 글자가 없습니다."),
-    TextStatus.TOO_LONG: ("The sentence is too long.", "문장이 너무 깁니다."),
-    SpeechStatus.OK: ("", ""),
-    SpeechStatus.UNREADABLE: ("The sound could not be read.", "소리를 읽을 수 없습니다."),
-    SpeechStatus.SILENT: (
-        "Nothing was heard. Please check the microphone and speak up.",
-        "소리가 들리지 않습니다. 마이크를 확인하고 조금 더 크게 말씀해 주세요.",
-    ),
-    SpeechStatus.TOO_SHORT: (
-        "The recording is too short. Please speak a little longer.",
-        "녹음이 너무 짧습니다. 조금 더 길게 말씀해 주세요.",
-    ),
-    SpeechStatus.TOO_LONG: ("The recording is too long.", "녹음이 너무 깁니다."),
-    VideoStatus.OK: ("", ""),
-    VideoStatus.UNKNOWN: (
-        "The picture could not be processed. Please try the call again.",
-        "영상을 처리할 수 없습니다. 통화를 다시 시도해 주세요.",
-    ),
-    VideoStatus.BLURRED: (
-        "The picture is unsteady, too dark or out of focus. Please hold still in good light.",
-        "화면이 흔들리거나 어둡거나 초점이 맞지 않습니다. 밝은 곳에서 화면을 고정해 주세요.",
-    ),
-    VideoStatus.OUT_OF_BOUNDS: (
-        "The face is too near or partly outside the picture. Please move back to the middle.",
-        "얼굴이 너무 가깝거나 화면을 벗어났습니다. 조금 물러나 화면 가운데로 와 주세요.",
-    ),
-    VideoStatus.OCCLUDED: (
-        "The face is covered. Please take away what hides it.",
-        "얼굴이 가려져 있습니다. 얼굴을 가리는 것을 치워 주세요.",
-    ),
-    VideoStatus.TOO_FEW_FACES: (
-        "The face was seen too rarely. Please face the camera.",
-        "얼굴이 잘 보이지 않습니다. 카메라를 바라봐 주세요.",
-    ),
-    VideoStatus.NO_FACE: (
-        "No face was found. Please face the camera.",
-        "얼굴을 찾을 수 없습니다. 카메라를 바라봐 주세요.",
-    ),
-}
+class StatusMessages(Mapping[IntEnum, tuple[str, str]]):
+    """What each status tells the person being filmed: (English, Korean).
+
+    A status is looked up by its type and value: members of different enums compare equal, so in a
+    dictionary one modality would answer for another.
+    """
+
+    def __init__(self, *modalities: dict[IntEnum, tuple[str, str]]) -> None:
+        """Take the messages of each modality's statuses."""
+        self._texts = {
+            (type(status), status): (status, texts)
+            for messages in modalities
+            for status, texts in messages.items()
+        }
+
+    def __getitem__(self, status: IntEnum) -> tuple[str, str]:
+        return self._texts[type(status), status][1]
+
+    def __iter__(self) -> Iterator[IntEnum]:
+        return (status for status, _ in self._texts.values())
+
+    def __len__(self) -> int:
+        return len(self._texts)
+
+
+MESSAGES = StatusMessages(
+    {
+        TextStatus.OK: ("", ""),
+        TextStatus.UNREADABLE: ("The sentence could not be read.", "문장을 읽을 수 없습니다."),
+        TextStatus.EMPTY: ("The sentence has no letters.", "문장에 글자가 없습니다."),
+        TextStatus.TOO_LONG: ("The sentence is too long.", "문장이 너무 깁니다."),
+    },
+    {
+        SpeechStatus.OK: ("", ""),
+        SpeechStatus.UNREADABLE: ("The sound could not be read.", "소리를 읽을 수 없습니다."),
+        SpeechStatus.SILENT: (
+            "Nothing was heard. Please check the microphone and speak up.",
+            "소리가 들리지 않습니다. 마이크를 확인하고 조금 더 크게 말씀해 주세요.",
+        ),
+        SpeechStatus.TOO_SHORT: (
+            "The recording is too short. Please speak a little longer.",
+            "녹음이 너무 짧습니다. 조금 더 길게 말씀해 주세요.",
+        ),
+        SpeechStatus.TOO_LONG: ("The recording is too long.", "녹음이 너무 깁니다."),
+    },
+    {
+        VideoStatus.OK: ("", ""),
+        VideoStatus.UNKNOWN: (
+            "The picture could not be processed. Please try the call again.",
+            "영상을 처리할 수 없습니다. 통화를 다시 시도해 주세요.",
+        ),
+        VideoStatus.BLURRED: (
+            "The picture is unsteady, too dark or out of focus. Please hold still in good light.",
+            "화면이 흔들리거나 어둡거나 초점이 맞지 않습니다. 밝은 곳에서 화면을 고정해 주세요.",
+        ),
+        VideoStatus.OUT_OF_BOUNDS: (
+            "The face is too near or partly outside the picture. Please move back to the middle.",
+            "얼굴이 너무 가깝거나 화면을 벗어났습니다. 조금 물러나 화면 가운데로 와 주세요.",
+        ),
+        VideoStatus.OCCLUDED: (
+            "The face is covered. Please take away what hides it.",
+            "얼굴이 가려져 있습니다. 얼굴을 가리는 것을 치워 주세요.",
+        ),
+        VideoStatus.TOO_FEW_FACES: (
+            "The face was seen too rarely. Please face the camera.",
+            "얼굴이 잘 보이지 않습니다. 카메라를 바라봐 주세요.",
+        ),
+        VideoStatus.NO_FACE: (
+            "No face was found. Please face the camera.",
+            "얼굴을 찾을 수 없습니다. 카메라를 바라봐 주세요.",
+        ),
+    },
+)

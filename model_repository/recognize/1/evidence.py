@@ -11,12 +11,14 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 from contract import (
+    AGE_YEARS,
     EMOTIONS,
     GENDER_CODES,
     MESSAGES,
     SPEECH_FEATURE,
     TEXT_FEATURE,
     VIDEO_FEATURE,
+    MediaError,
     SpeechStatus,
     TextStatus,
     VideoStatus,
@@ -46,6 +48,7 @@ class Evidence:
         error_code: The modality's status code.
         message: English cause of the code.
         message_ko: What the person being filmed is told.
+        seconds: How much media was read, about, in seconds.
         answered: False when the models themselves failed, whatever the media.
         details: More of the modality for the JSON result.
     """
@@ -61,6 +64,7 @@ class Evidence:
     error_code: int = 0
     message: str = ""
     message_ko: str = ""
+    seconds: float = 0.0
     answered: bool = True
     details: dict = field(default_factory=dict)
 
@@ -70,6 +74,17 @@ def absent(modality: str) -> Evidence:
     width = WIDTHS[modality]
     evidence = Evidence(modality, features=_rows(width), context=np.zeros((0, 0), np.float32))
     return evidence if modality != "video" else replace(evidence, emotion=evidence.emotion[0])
+
+
+def refused(modality: str, error: MediaError) -> Evidence:
+    """Return the evidence of a modality whose media is over a limit."""
+    return replace(
+        absent(modality),
+        present=True,
+        error_code=int(error.status),
+        message=str(error),
+        message_ko=MESSAGES[error.status][1],
+    )
 
 
 def unanswered(modality: str, cause: str) -> Evidence:
@@ -86,7 +101,7 @@ def unanswered(modality: str, cause: str) -> Evidence:
 
 
 def from_text(outputs: dict[str, np.ndarray]) -> Evidence:
-    """Read the outputs of the `text` ensemble."""
+    """Read the outputs of the text's models; without a usable sentence only the first has any."""
     evidence = _with_status(absent("text"), outputs, "STATUS")
     if not evidence.count:
         return evidence
@@ -94,26 +109,38 @@ def from_text(outputs: dict[str, np.ndarray]) -> Evidence:
 
 
 def from_speech(outputs: dict[str, np.ndarray]) -> Evidence:
-    """Read the outputs of the `speech` ensemble; a film without sound brings no speech."""
+    """Read the outputs of the speech's models; without usable sound only the first has any.
+
+    A film without sound brings no speech.
+    """
     evidence = _with_status(absent("speech"), outputs, "STATUS")
     if not evidence.count:
         return replace(evidence, present=evidence.error_code != SpeechStatus.OK)
-    names = ("FEATURES", "EMOTION", "AGE", "GENDER")
+    age = np.clip(outputs["AGE"], *AGE_YEARS)
+    own = [outputs["FEATURES"], outputs["EMOTION"], age, outputs["GENDER"]]
     return replace(
         evidence,
-        **{name.lower(): outputs[name] for name in names},
-        context=np.concatenate([outputs[name] for name in names], axis=1),
+        features=outputs["FEATURES"],
+        emotion=outputs["EMOTION"],
+        age=age,
+        gender=outputs["GENDER"],
+        context=np.concatenate(own, axis=1),
+        # Windows of 2 s, one every second.
+        seconds=evidence.count + 1.0,
     )
 
 
 def from_video(outputs: dict[str, np.ndarray]) -> Evidence:
-    """Read the outputs of the `video` ensemble.
+    """Read the outputs of the video's models; without a usable face only the first has any.
 
-    Only some crops are aged; in the context rows each crop carries the age and gender of the
-    aged crop nearest to it in time.
+    The clip's own posterior is `video_emotion`'s to give. Only some crops are aged; in the context
+    rows each crop carries the age and gender of the aged crop nearest to it in time.
     """
     evidence = _with_status(absent("video"), outputs, "ERROR_CODE")
-    evidence.details["second_error_codes"] = outputs["SECOND_ERROR_CODES"].tolist()
+    seconds = outputs["SECOND_ERROR_CODES"].tolist()
+    evidence = replace(
+        evidence, details={"second_error_codes": seconds}, seconds=float(len(seconds))
+    )
     if not evidence.count:
         return evidence
     evidence.details["faces"] = [
@@ -129,17 +156,17 @@ def from_video(outputs: dict[str, np.ndarray]) -> Evidence:
     ]
     aged, rows = outputs["AGE_ROWS"], np.arange(evidence.count)
     nearest = np.abs(rows[:, None] - aged[None]).argmin(axis=1)
+    age = np.clip(outputs["AGE"], *AGE_YEARS)
     context = [
         outputs["FEATURES"],
-        outputs["FRAME_EMOTION"],
-        outputs["AGE"][nearest],
+        outputs["EMOTION"],
+        age[nearest],
         outputs["GENDER"][nearest],
     ]
     return replace(
         evidence,
         features=outputs["FEATURES"],
-        emotion=outputs["EMOTION"],
-        age=outputs["AGE"],
+        age=age,
         gender=outputs["GENDER"],
         context=np.concatenate(context, axis=1),
     )
@@ -153,8 +180,7 @@ def with_past(evidence: Evidence, past: np.ndarray) -> Evidence:
         past: float32 [n, F + 10]: feature, 7 posteriors, age, [male, female].
 
     Returns:
-        The joint evidence. A video's `emotion` is still the chunk's own: the clip's posterior
-        over all rows is `video_emotion`'s to give.
+        The joint evidence. A video's `emotion` over all rows is `video_emotion`'s to give.
     """
     if not len(past):
         return evidence

@@ -1,76 +1,88 @@
 """Triton model `recognize`, the front door: media and past rows in, one JSON result out.
 
-It awaits the three modules that the request needs, each an ensemble of its own, then fusion. A
-module that fails costs only its own modality.
+It asks the models that a request needs, all modalities side by side, and then fusion. A modality
+that fails costs only itself, and nobody works for a client that is gone.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
-from dataclasses import replace
+import json
+import os
+from contextlib import nullcontext
 
 import numpy as np
 import triton_python_backend_utils as pb_utils
+from account import Account, Visit
+from calls import Calls, arrays
 from contract import MODALITIES, SPEECH_ROW, VIDEO_ROW
-from evidence import (
-    Evidence,
-    absent,
-    from_speech,
-    from_text,
-    from_video,
-    unanswered,
-    with_past,
-)
-from inputs import Inputs, InvalidRequestError, read_inputs
+from effort import Effort
+from evidence import Evidence
+from inputs import Inputs, read_inputs
+from line import Line
+from metrics import Counters
+from modules import gather_evidence
+from refusals import InvalidRequestError, RefusalError, UnavailableError
 from result import result_json
 
-STATUS_OUTPUTS = ("COUNT", "STATUS", "MESSAGE")
-MODULE_OUTPUTS = {
-    "text": ("FEATURES", "EMOTION", *STATUS_OUTPUTS),
-    "speech": ("FEATURES", "EMOTION", "AGE", "GENDER", *STATUS_OUTPUTS),
-    "video": (
-        *("FEATURES", "FRAME_EMOTION", "EMOTION", "AGE", "GENDER", "AGE_ROWS"),
-        *("TIMES", "BOXES", "SCORES", "SHARPNESS"),
-        *("COUNT", "ERROR_CODE", "SECOND_ERROR_CODES", "MESSAGE"),
-    ),
-}
-READERS = {"text": from_text, "speech": from_speech, "video": from_video}
 FUSION_OUTPUTS = ("EMOTION", "AGE", "GENDER", "WEIGHTS")
-
-
-class UnavailableError(RuntimeError):
-    """The models that a request needs do not answer, through no fault of the request."""
 
 
 class TritonPythonModel:
     """One clip a request; requests are independent of each other."""
+
+    def initialize(self, args: dict[str, str]) -> None:
+        """Read the parameters of config.pbtxt."""
+        parameters = json.loads(args["model_config"])["parameters"]
+        settings = {name: value["string_value"] for name, value in parameters.items()}
+        self._counters = Counters(pb_utils, args["model_name"])
+        self._account = Account(self._counters, logs=settings["access_log"] == "on")
+        self._line = Line(
+            # All processes of the model are children of one server.
+            name=str(os.getppid()),
+            served=int(settings["clips_under_way"]),
+            admitted=int(settings["clips_admitted"]),
+        )
 
     async def execute(self, requests: list) -> list:
         """Answer every request with a result or with an error of its own."""
         return await asyncio.gather(*(self._answer(request) for request in requests))
 
     async def _answer(self, request) -> pb_utils.InferenceResponse:
+        visit = Visit(request.request_id())
         try:
-            if request.is_cancelled():
-                return _refusal("the client gave up", pb_utils.TritonError.CANCELLED)
-            outputs = await recognize(read_inputs(request))
-        except InvalidRequestError as error:
-            return _refusal(str(error), pb_utils.TritonError.INVALID_ARG)
-        except UnavailableError as error:
-            return _refusal(str(error), pb_utils.TritonError.UNAVAILABLE)
+            outputs = await self._recognize(request, visit)
+        except RefusalError as error:
+            return self._refusal(visit, error)
         except Exception as error:
             pb_utils.Logger.log_error(f"recognize: {type(error).__name__}: {error}")
-            return _refusal(
-                f"recognize failed: {type(error).__name__}", pb_utils.TritonError.INTERNAL
-            )
+            cause = type(error).__name__
+            return self._refusal(visit, RefusalError(cause, f"recognize failed: {cause}"))
+        self._account.close(visit)
         wanted = request.requested_output_names()
         return pb_utils.InferenceResponse(
             [pb_utils.Tensor(name, outputs[name]) for name in outputs if name in wanted]
         )
 
+    async def _recognize(self, request, visit: Visit) -> dict[str, np.ndarray]:
+        effort = Effort(request)
+        inputs = read_inputs(request)
+        visit.bytes = inputs.bytes
+        calls = Calls(effort, request.trace(), self._counters)
+        return await effort.carry_out(self._in_turn(effort, calls, inputs, visit))
 
-async def recognize(inputs: Inputs) -> dict[str, np.ndarray]:
+    async def _in_turn(self, effort: Effort, calls: Calls, inputs: Inputs, visit: Visit):
+        async with self._line.turn(effort.check) if inputs.is_clip else nullcontext():
+            return await recognize(calls, inputs, visit)
+
+    def _refusal(self, visit: Visit, error: RefusalError) -> pb_utils.InferenceResponse:
+        visit.outcome, visit.reason = error.outcome, error.reason
+        self._account.close(visit)
+        code = getattr(pb_utils.TritonError, error.code)
+        return pb_utils.InferenceResponse([], pb_utils.TritonError(str(error), code))
+
+
+async def recognize(calls: Calls, inputs: Inputs, visit: Visit) -> dict[str, np.ndarray]:
     """Recognise one clip.
 
     Returns:
@@ -80,13 +92,11 @@ async def recognize(inputs: Inputs) -> dict[str, np.ndarray]:
     Raises:
         InvalidRequestError: No modality can be used; the sentence says why, for each.
         UnavailableError: No modality can be used because the models do not answer.
+        RefusalError: The request was given up, or the result cannot be written.
     """
-    modules = [_module(name, inputs) for name in MODALITIES]
-    evidence = dict(zip(MODALITIES, await asyncio.gather(*modules), strict=True))
-    evidence["speech"] = with_past(evidence["speech"], inputs.past_speech)
-    evidence["video"] = await _video_with_past(evidence["video"], inputs.past_video)
+    visit.evidence = evidence = await gather_evidence(calls, inputs)
     _require_usable(evidence)
-    fused = await _infer("fusion", _fusion_inputs(evidence), FUSION_OUTPUTS)
+    fused = arrays(await calls.infer("fusion", _fusion_inputs(evidence), FUSION_OUTPUTS))
     result = result_json(evidence, *(fused[name] for name in FUSION_OUTPUTS))
     return {
         "RESULT": np.array([result.encode()], np.object_),
@@ -97,69 +107,25 @@ async def recognize(inputs: Inputs) -> dict[str, np.ndarray]:
     }
 
 
-async def _module(modality: str, inputs: Inputs) -> Evidence:
-    tensors = inputs.of(modality)
-    if not tensors:
-        return absent(modality)
-    try:
-        outputs = await _infer(modality, tensors, MODULE_OUTPUTS[modality])
-    except UnavailableError as error:
-        return unanswered(modality, str(error))
-    return READERS[modality](outputs)
-
-
-async def _video_with_past(evidence: Evidence, past: np.ndarray) -> Evidence:
-    if not len(past):
-        return evidence
-    joint = with_past(evidence, past)
-    tensors = [
-        pb_utils.Tensor("FEATURES", joint.features),
-        pb_utils.Tensor("COUNT", np.array([joint.count], np.int32)),
-    ]
-    outputs = await _infer("video_emotion", tensors, ("EMOTION",))
-    return replace(joint, emotion=outputs["EMOTION"])
-
-
 def _require_usable(evidence: dict[str, Evidence]) -> None:
     if any(one.count for one in evidence.values()):
         return
     causes = "; ".join(f"{name}: {one.message}" for name, one in evidence.items() if one.present)
+    sentence = f"no modality can be used: {causes or 'the video has no sound'}"
     if all(one.answered for one in evidence.values()):
-        raise InvalidRequestError(f"no modality can be used: {causes or 'the video has no sound'}")
-    raise UnavailableError(f"no modality can be used: {causes}")
+        raise InvalidRequestError("nothing usable", sentence)
+    raise UnavailableError("models", sentence)
 
 
 def _fusion_inputs(evidence: dict[str, Evidence]) -> list[pb_utils.Tensor]:
     tensors = []
     for name, one in evidence.items():
-        arrays = {"FEATURES": one.features, "EMOTION": one.emotion}
+        values = {"FEATURES": one.features, "EMOTION": one.emotion}
         if name != "text":
-            arrays |= {"AGE": one.age, "GENDER": one.gender}
-        arrays["COUNT"] = np.array([one.count], np.int32)
+            values |= {"AGE": one.age, "GENDER": one.gender}
+        values["COUNT"] = np.array([one.count], np.int32)
         tensors += [
-            pb_utils.Tensor(f"{name.upper()}_{key}", np.ascontiguousarray(array))
-            for key, array in arrays.items()
+            pb_utils.Tensor(f"{name.upper()}_{key}", np.ascontiguousarray(value))
+            for key, value in values.items()
         ]
     return tensors
-
-
-async def _infer(
-    model: str, tensors: list[pb_utils.Tensor], outputs: tuple[str, ...]
-) -> dict[str, np.ndarray]:
-    """Call another model of this server.
-
-    Raises:
-        UnavailableError: The model answers with an error; media never makes it do so.
-    """
-    request = pb_utils.InferenceRequest(
-        model_name=model, requested_output_names=list(outputs), inputs=tensors
-    )
-    call: Awaitable = request.async_exec()
-    response = await call
-    if response.has_error():
-        raise UnavailableError(response.error().message())
-    return {tensor.name(): tensor.as_numpy() for tensor in response.output_tensors()}
-
-
-def _refusal(message: str, code: int) -> pb_utils.InferenceResponse:
-    return pb_utils.InferenceResponse([], pb_utils.TritonError(message, code))

@@ -7,6 +7,7 @@ import json
 import numpy as np
 from contract import AGE_BAND_CODES, AGE_CODE, EMOTION_CODES, GENDER_CODES, MODALITIES, SCHEMA
 from evidence import Evidence
+from refusals import NotFiniteError
 
 #: The original rounds every figure so.
 DECIMALS = 4
@@ -31,6 +32,9 @@ def result_json(
     Returns:
         JSON. Age and gender are left out when neither face nor voice could be used: text alone
         says nothing of them.
+
+    Raises:
+        NotFiniteError: A figure is not finite, and so nothing that JSON can hold.
     """
     seen_or_heard = evidence["speech"].count or evidence["video"].count
     document = {
@@ -44,7 +48,12 @@ def result_json(
             for name, weight in zip(MODALITIES, weights, strict=True)
         },
     }
-    return json.dumps(document, ensure_ascii=False)
+    try:
+        return json.dumps(document, ensure_ascii=False, allow_nan=False)
+    except ValueError:
+        raise NotFiniteError(
+            "not finite", "recognize failed: the networks gave a figure that is not finite"
+        ) from None
 
 
 def _modality(evidence: Evidence) -> dict:
