@@ -14,7 +14,7 @@ from benchmarks.hostile.odd_sounds import LAYOUT_71, frames_of_eight_channels
 from benchmarks.hostile.seeds import FPS, Source
 
 #: Pictures from one key frame to the next.
-_GROUP = 24
+_GROUP = 60
 _FLV_HEAD = 9 + 4
 _FLV_TAG_HEAD = 11
 #: What a picture is turned and scaled by in MP4: nine numbers, fixed point.

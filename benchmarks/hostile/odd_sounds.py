@@ -126,7 +126,5 @@ def bad_headers(samples: np.ndarray) -> dict[str, bytes]:
         "wav of 4 GB": wav(samples, declared_bytes=0xFFFF_FFFF),
         "wav of no bytes": wav(samples, declared_bytes=0),
         "wav of an unknown code": wav(samples, code=0x7777),
-        "wav of floats that are not finite": wav(
-            np.full((8_000, 1), -1, np.int16), bits=32, code=3
-        ),
+        "wav of floats that are not finite": wav(ones, bits=32, code=3),
     }
