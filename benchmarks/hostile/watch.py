@@ -23,8 +23,10 @@ FLAT = 0.02
 #: Fewer samples than this in the last half tell nothing.
 FEWEST_SAMPLES = 10
 
-#: A worker decodes foreign bytes for a stub and may be killed; nobody else may die.
+#: A worker decodes foreign bytes for a stub and may be killed; a helper is e.g. a stub that starts.
 Role = Literal["launcher", "server", "stub", "worker", "helper"]
+#: Whose death a neighbour notices.
+NEEDED: frozenset[Role] = frozenset(("launcher", "server", "stub"))
 
 
 @dataclass(frozen=True)
@@ -96,8 +98,8 @@ class Watch:
 
     @property
     def noticed_deaths(self) -> list[Death]:
-        """The deaths that a neighbour notices: of anybody but a worker."""
-        return [death for death in self.deaths if death.role != "worker"]
+        """The deaths that a neighbour notices."""
+        return [death for death in self.deaths if death.role in NEEDED]
 
     @contextmanager
     def running(self) -> Iterator[Watch]:
@@ -122,8 +124,11 @@ class Watch:
 
     def _look(self) -> None:
         living, now = family(self._launcher), self.now()
-        for member in self.living - living:
-            self.deaths.append(Death(member.name, member.role, self._seen, now))
+        known = {(member.pid, member.started) for member in living}
+        for member in self.living:
+            # What a process is for changes when it becomes another program.
+            if (member.pid, member.started) not in known:
+                self.deaths.append(Death(member.name, member.role, self._seen, now))
         self.living, self._seen = living, now
 
     def _weigh(self) -> None:
@@ -201,7 +206,7 @@ def _member(process: psutil.Process, launcher: int, parent: Member | None) -> Me
         role, name = "launcher", "launcher"
     elif program == STUB:
         role, name = "stub", command[8] if len(command) > 8 else program
-    elif program == "tritonserver":
+    elif program == "tritonserver" and parent and parent.role == "launcher":
         role = "server"
     elif parent and parent.role in ("stub", "worker"):
         role, name = "worker", parent.name
