@@ -16,7 +16,7 @@ import json
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 from benchmarks.hostile.collection import collect
@@ -39,23 +39,20 @@ def main() -> int:
     clip = CLIP.read_bytes()
     good = good_requests(clip, wav_of_channels(read_source(clip).samples, 1))
     generator = Generator(collect(clip), good, options.seed)
-    numbers = options.only or range(options.requests)
-    with ExitStack() as stack:
-        url, launcher = stack.enter_context(_server(options))
+    with _server(options) as (url, launcher):
         known = known_answers(url, good)
         watch = Watch(launcher) if launcher else None
-        stack.enter_context(watch.running() if watch else nullcontext())
-        begin = time.monotonic()
-        outcomes = run_storm(
-            url,
-            generator.request,
-            numbers,
-            known,
-            options.threads,
-            lambda: bool(options.until_death and watch and watch.noticed_deaths),
-        )
-        seconds = time.monotonic() - begin
-        stack.pop_all().close()
+        with watch.running() if watch else nullcontext():
+            begin = time.monotonic()
+            outcomes = run_storm(
+                url,
+                generator.request,
+                options.only or range(options.requests),
+                known,
+                options.threads,
+                stop=lambda: bool(options.until_death and watch and watch.noticed_deaths),
+            )
+            seconds = time.monotonic() - begin
     settings = {name: str(value) for name, value in vars(options).items()}
     report = document(outcomes, watch, seconds, settings)
     options.out.mkdir(parents=True, exist_ok=True)

@@ -12,6 +12,8 @@ import numpy as np
 
 #: FFmpeg's names of what is encoded with eight channels.
 LAYOUT_71 = "7.1"
+#: Samples that FLAC encodes, and a decoder gives, as one: hours at a sample a second.
+_FLAC_BLOCK = 16_384
 
 
 def wav(
@@ -99,10 +101,11 @@ def slow_flac(samples: int, rate: int = 1, container: str = "matroska", seed: in
     options = {"fflags": "bitexact"} | ({"live": "1"} if container == "matroska" else {})
     noise = np.random.default_rng(seed).integers(-20_000, 20_000, samples).astype(np.int16)
     with av.open(target, "w", format=container, options=options) as output:
-        stream = output.add_stream("flac", rate=rate, layout="mono")
-        for start in range(0, samples, 4096):
-            block = np.ascontiguousarray(noise[None, start : start + 4096])
-            frame = av.AudioFrame.from_ndarray(block, "s16", "mono")
+        block = {"frame_size": str(_FLAC_BLOCK)}
+        stream = output.add_stream("flac", rate=rate, layout="mono", options=block)
+        for start in range(0, samples, _FLAC_BLOCK):
+            part = np.ascontiguousarray(noise[None, start : start + _FLAC_BLOCK])
+            frame = av.AudioFrame.from_ndarray(part, "s16", "mono")
             frame.sample_rate, frame.time_base, frame.pts = rate, Fraction(1, rate), start
             output.mux(stream.encode(frame))
         output.mux(stream.encode(None))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 
@@ -107,6 +108,7 @@ def texture(source: Source, width: int) -> bytes:
     return textured_png(source.pictures[0], width)
 
 
+@cache
 def large_film() -> bytes:
     """Return a film of a megabyte that takes a core half a minute to decode."""
     return plain_film(4_096, 2_304, 240, seconds=10)

@@ -12,6 +12,7 @@ import grpc
 import numpy as np
 import psutil
 import pytest
+from contract import VideoStatus
 
 from benchmarks.hostile.collection import collect
 from benchmarks.hostile.generator import Generator
@@ -82,9 +83,14 @@ def test_an_odd_file_is_answered_or_refused_alone(triton, wire, source, good, kn
     assert "did not answer" not in told["message"]
     if case.is_good:
         assert told["error_code"] == 0 and told["count"], told
-    elif not told["count"]:
+    elif not told["count"] and not was_judged(case, told):
         assert re.search(case.says, told["message"]), told
     assert seconds < case.seconds, f"{seconds:.1f} s: {told}"
+
+
+def was_judged(case: Case, told: dict) -> bool:
+    """Say whether a picture was looked at and found to show no usable face."""
+    return case.modality == "video" and told["error_code"] > VideoStatus.UNKNOWN
 
 
 @pytest.mark.parametrize("wrong", spoilt_rows())
