@@ -102,6 +102,7 @@ def text(report: dict) -> str:
         values = [sample[name] for sample in report["samples"]]
         told = "not watched long enough" if part is None else f"{part:+.1%} over the last half"
         lines.append(f"{name}: {values[0]:.0f} to {values[-1]:.0f}, most {max(values):.0f}, {told}")
+    lines += _grown(report["samples"])
     if report["wrong by cause"]:
         lines += ["", "wrong:"]
         lines += [f"{count:6} {cause}" for cause, count in report["wrong by cause"].items()]
@@ -120,6 +121,17 @@ def text(report: dict) -> str:
     ]
     lines += ["", "faults:", *(report["faults"] or ["none"])]
     return "\n".join(lines) + "\n"
+
+
+def _grown(samples: list[dict]) -> list[str]:
+    """Name the processes whose memory grew most from the middle of a storm to its end."""
+    if not samples:
+        return []
+    middle, end = (sample["by_name_mb"] for sample in (samples[len(samples) // 2], samples[-1]))
+    grown = sorted(end, key=lambda name: middle.get(name, 0) - end[name])[:5]
+    return ["", "grew most since the middle:"] + [
+        f"{end[name] - middle.get(name, 0):+6.0f} MB to {end[name]:.0f}  {name}" for name in grown
+    ]
 
 
 def _good(outcomes: list[Outcome]) -> dict[str, int]:

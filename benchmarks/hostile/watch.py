@@ -68,6 +68,7 @@ class Sample:
         shared_mb: What of /dev/shm they map.
         descriptors: Open files and sockets.
         processes: How many they are.
+        by_name_mb: Memory, as in `memory_mb`, by the process's name.
     """
 
     time: float
@@ -77,6 +78,7 @@ class Sample:
     shared_mb: float
     descriptors: int
     processes: int
+    by_name_mb: dict[str, float]
 
 
 class Watch:
@@ -156,6 +158,7 @@ def of_role(members: frozenset[Member], *roles: Role) -> frozenset[Member]:
 def weigh(members: frozenset[Member], now: float) -> Sample:
     """Look at what processes hold; those that end meanwhile hold nothing."""
     memory: Counter[bool] = Counter()
+    named: Counter[str] = Counter()
     resident = descriptors = 0
     shared: dict[Path, int] = {}
     for member in members:
@@ -163,6 +166,7 @@ def weigh(members: frozenset[Member], now: float) -> Sample:
         with suppress(OSError):
             rollup = _kilobytes(folder / "smaps_rollup")
             memory[member.role == "worker"] += rollup.get("Pss", 0)
+            named[f"{member.name} ({member.role})"] += rollup.get("Pss", 0)
             resident += rollup.get("Rss", 0)
             descriptors += sum(1 for _ in (folder / "fd").iterdir())
             shared |= _shared_files(folder / "maps")
@@ -174,6 +178,7 @@ def weigh(members: frozenset[Member], now: float) -> Sample:
         shared_mb=sum(shared.values()) / 2**20,
         descriptors=descriptors,
         processes=len(members),
+        by_name_mb={name: kilobytes / 1024 for name, kilobytes in named.items()},
     )
 
 

@@ -77,7 +77,7 @@ def test_a_holding_is_flat_when_its_last_half_is_whatever_was_before():
 
 
 def sample(time: float, memory: float) -> Sample:
-    return Sample(time, memory, 50.0, memory, 30.0, 200, 10)
+    return Sample(time, memory, 50.0, memory, 30.0, 200, 10, {"face_crop_0_0 (stub)": memory})
 
 
 def outcome(number: int, fate: str, cause: str = "") -> Outcome:
@@ -106,6 +106,7 @@ def test_a_report_names_what_must_not_be():
     assert [one["number"] for one in death["under way"]] == [3]
     assert report["refused by cause"] == {"INVALID_ARGUMENT: TEXT": 1}
     assert "an age is not one" in text(report)
+    assert "face_crop_0_0 (stub)" in text(report)
 
 
 def test_a_calm_storm_has_no_faults():
