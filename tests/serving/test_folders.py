@@ -35,3 +35,10 @@ def test_shared_modules_are_links_that_stay_inside_the_repository():
     for link in links:
         assert not link.readlink().is_absolute()
         assert REPOSITORY in link.resolve(strict=True).parents
+
+
+def test_no_module_of_two_models_is_a_copy():
+    """A formatter that writes through a link leaves a copy in its place."""
+    files = [path for path in REPOSITORY.glob("*/1/*.py") if not path.is_symlink()]
+    names = [path.name for path in files if path.name != "model.py"]
+    assert sorted(names) == sorted(set(names))
