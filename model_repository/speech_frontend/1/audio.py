@@ -19,6 +19,9 @@ MIN_SECONDS = 0.25
 #: Root mean square, full scale being 1, below which there is nothing to hear (-80 dB).
 SILENCE_RMS = 1e-4
 
+#: Files of floats may be somewhat over full scale, and lossy codecs overshoot.
+LOUDEST = 100.0
+
 
 def decode_audio(data: bytes, name: str = "AUDIO", leash: Leash = no_leash) -> np.ndarray:
     """Decode the first sound track of an encoded file.
@@ -67,8 +70,11 @@ def _decode(data: bytes, name: str, leash: Leash) -> np.ndarray:
     if not blocks:
         raise MediaError(SpeechStatus.UNREADABLE, f"{name} holds no decodable sound")
     samples = np.concatenate(blocks)
-    if not np.isfinite(samples).all():
-        raise MediaError(SpeechStatus.UNREADABLE, f"{name} decodes to samples that are not finite")
+    if not (np.abs(samples) <= LOUDEST).all():
+        raise MediaError(
+            SpeechStatus.UNREADABLE,
+            f"{name} decodes to samples that are not finite or over {LOUDEST:g} times full scale",
+        )
     return samples
 
 
