@@ -15,11 +15,9 @@ def test_by_default_both_repositories_are_served_on_loopback():
     settings = parse_settings([])
     served = [a for a in settings.arguments if a.startswith("--model-repository=")]
     assert served == [f"--model-repository={repository}" for repository in REPOSITORIES]
-    assert [e.url for e in settings.endpoints] == [
-        "127.0.0.1:8001",
-        "127.0.0.1:8000",
-        "127.0.0.1:8002",
-    ]
+    assert settings.http.url == "127.0.0.1:8000"
+    assert settings.grpc.url == "127.0.0.1:8001"
+    assert settings.metrics.url == "127.0.0.1:8002"
 
 
 def test_a_given_flag_replaces_the_default_of_its_name(tmp_path):
@@ -98,14 +96,16 @@ def test_models_cannot_be_reloaded_outside_explicit_control():
 
 def test_an_endpoint_that_is_off_is_not_listed():
     settings = parse_settings(["--allow-grpc=false", "--allow-metrics=0"])
-    assert settings.endpoints == (settings.http,)
+    assert settings.grpc is None
+    assert settings.metrics is None
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "127.8.9.1", "::1", "localhost"])
 def test_loopback_needs_no_flag(address):
     names = ("http", "grpc", "metrics")
     settings = parse_settings([f"--{name}-address={address}" for name in names])
-    assert {endpoint.address for endpoint in settings.endpoints} == {address}
+    bound = (settings.http, settings.grpc, settings.metrics)
+    assert {endpoint.address for endpoint in bound} == {address}
 
 
 @pytest.mark.parametrize("address", ["0.0.0.0", "::", "10.0.0.1", "unix:/tmp/http", "example.org"])

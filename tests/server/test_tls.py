@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,8 +15,7 @@ from clients.recogniser import Tls as ClientTls
 from server import running_server
 from server.errors import FlagError
 from server.flags import parse_settings
-from server.front_ends import Answer, FrontEnds
-from server.tls import Tls, find_tls
+from server.tls import find_tls
 from tests.server.certificates import Identity, make_authority, make_identity
 from tests.server.processes import kill, stubs_of
 
@@ -81,27 +79,21 @@ def test_a_client_without_a_certificate_or_without_tls_is_not(mutual_server, aut
             echo(mutual_server, tls)
 
 
-def test_the_probes_go_over_mutual_tls(mutual_server, mutual_flags, client_identity, folder):
-    ports = [
-        f"--{name}-port={url.rpartition(':')[2]}"
-        for name, url in (("http", mutual_server.http_url), ("grpc", mutual_server.grpc_url))
-    ]
-    key = f"--admin-key-file={mutual_server.admin_key_file}"
-    settings = parse_settings([*ports, *mutual_flags, key])
+def test_the_probes_own_certificate_is_what_lets_them_in(
+    mutual_server, authority, server_identity, client_identity, folder
+):
+    tls = tls_of(server_identity, authority, client_identity)
+    with triton.InferenceServerClient(mutual_server.grpc_url, **tls.client_arguments()) as probe:
+        assert probe.is_server_live(client_timeout=20.0)
     stranger = make_authority(folder, "stranger")
     unknown = replace(
-        settings.tls, client_ca=None, probe_certificate=stranger.certificate, probe_key=stranger.key
+        tls, client_ca=None, probe_certificate=stranger.certificate, probe_key=stranger.key
     )
-
-    async def probe(tls: Tls) -> Answer:
-        front_ends = FrontEnds(replace(settings, tls=tls))
-        try:
-            return await front_ends.probe("text", timeout=20.0)
-        finally:
-            await front_ends.close()
-
-    assert asyncio.run(probe(settings.tls)) is Answer.GOOD
-    assert asyncio.run(probe(unknown)) is Answer.NONE
+    with (
+        triton.InferenceServerClient(mutual_server.grpc_url, **unknown.client_arguments()) as probe,
+        pytest.raises(InferenceServerException, match="UNAVAILABLE"),
+    ):
+        probe.is_server_live(client_timeout=20.0)
 
 
 def test_a_killed_model_process_is_replaced_under_mutual_tls(
