@@ -35,6 +35,8 @@ STUB = "triton_python_backend_stub"
 REGION, INSTANCE = 2, 8
 SERVER = "tritonserver"
 GIVE_UP_S = 120.0
+#: For one answer.
+PATIENCE_S = 15.0
 #: Answers in a row that count as recovered: with several instances one may be lucky.
 STEADY_ANSWERS = 4
 SIGNALS = {"KILL": signal.SIGKILL, "STOP": signal.SIGSTOP}
@@ -145,7 +147,7 @@ def _wait_for_good_answers(
     while time.monotonic() - begin < GIVE_UP_S:
         # A connection of its own each time: one that hangs in a dead front end tells nothing.
         try:
-            with Recogniser(Connection(server.grpc_url, timeout=5.0)) as recogniser:
+            with Recogniser(Connection(server.grpc_url, timeout=PATIENCE_S)) as recogniser:
                 answer = recogniser.recognise(demo_media())
         except RecogniserError:
             good, failed = 0, failed + 1
@@ -182,7 +184,7 @@ def clips_under_way(url: str, clients: int) -> Iterator[None]:
     stop = threading.Event()
 
     def work() -> None:
-        with Recogniser(Connection(url, timeout=5.0)) as recogniser:
+        with Recogniser(Connection(url, timeout=PATIENCE_S)) as recogniser:
             while not stop.is_set():
                 try:
                     recogniser.recognise(demo_media())

@@ -45,7 +45,7 @@ _WORDS = {
 
 @dataclass(frozen=True)
 class CarePatience:
-    """How long to wait for what, in seconds."""
+    """How long to wait for what, in seconds unless said otherwise."""
 
     look: float = 1.0
     load: float = 60.0
@@ -53,6 +53,7 @@ class CarePatience:
     answer: float = 10.0
     #: For the old processes of a model that was loaded again to finish what they are doing.
     drain: float = 30.0
+    idle_looks: int = 10
 
 
 class ModelCare:
@@ -183,13 +184,19 @@ class ModelCare:
         del self._ill[model]
 
     def _drain(self, pids: set[int]) -> None:
-        """End a model's old processes later, which Triton keeps beside their dead sibling."""
-
-        async def end() -> None:
-            await asyncio.sleep(self._patience.drain)
-            for pid in self.stubs.alive(pids):
-                self.stubs.kill(pid)
-
-        task = asyncio.create_task(end())
+        """End a model's old processes later, where Triton keeps them beside their dead sibling."""
+        task = asyncio.create_task(self._end_when_idle(pids))
         self._drains.add(task)
         task.add_done_callback(self._drains.discard)
+
+    async def _end_when_idle(self, pids: set[int]) -> None:
+        """End processes that have nothing to do.
+
+        One that Triton talks to at that moment would leave a lock behind that ends the server.
+        """
+        await asyncio.sleep(self._patience.drain)
+        while alive := self.stubs.alive(pids):
+            for pid in alive:
+                if self.stubs.is_idle([pid], self._patience.idle_looks):
+                    self.stubs.kill(pid)
+            await asyncio.sleep(self._patience.look)
