@@ -26,12 +26,12 @@ install = @if [ -x $(BIN)/uv ]; then $(BIN)/uv pip install --quiet --python $(BI
 	test-flagship bench lint clean
 
 help:
-	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
+	@grep -E '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
 
 setup: $(VENV)/.serving ## make .venv with all that serving and the clients need
 
 $(BIN)/python:
-	@python=$$(sh requirements/python.sh $(UV_VERSION) $(PYTHON)) && $$python -m venv $(VENV)
+	@python=$$(sh requirements/python.sh $(UV_VERSION) $(PYTHON)) && "$$python" -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet uv==$(UV_VERSION) || echo "uv is not available, using pip"
 
 $(VENV)/.serving: requirements.txt $(addprefix requirements/,models.txt clients.txt bridge.txt) | $(BIN)/python

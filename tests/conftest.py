@@ -14,7 +14,7 @@ TESTS = Path(__file__).parent
 DEMO = TESTS.parent / "demo"
 
 #: Folders whose tests compute and time nothing; the others share servers and have deadlines.
-COMPUTING = {"export", "face_crop", "recognize", "speech_frontend", "text_tokenizer", "training"}
+COMPUTING = {"export", "recognize", "text_tokenizer", "training"}
 COMPUTING_NICENESS = 10
 
 
