@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import av
 from starlette.applications import Starlette
 from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
@@ -40,8 +39,8 @@ from clients import (
     UncuttableMediaError,
     UnreadableFileError,
 )
-from clients.containers import open_container, picture_stream
 from clients.contract import EMOTION_CODES, LIMITS, MESSAGES
+from clients.recordings import OPEN_ERRORS, open_recording, picture_stream
 from rtmp_bridge.errors import SentenceError
 from rtmp_bridge.outputs import Events, Metrics
 from rtmp_bridge.pictures import latest_picture
@@ -314,9 +313,9 @@ def media_of(text: str | None, clip: bytes) -> Media:
     if not clip:
         return Media(text=text)
     try:
-        with open_container(clip) as container:
+        with open_recording(clip) as container:
             heard_only = picture_stream(container) is None and bool(container.streams.audio)
-    except (av.FFmpegError, ValueError):
+    except OPEN_ERRORS:
         heard_only = False  # what is wrong with it is the server's to say
     return Media(text=text, audio=clip) if heard_only else Media(text=text, video=clip)
 

@@ -15,8 +15,8 @@ from PIL import Image
 from clients import Backoff
 from clients.contract import VIDEO_ROW
 from rtmp_bridge import gate
+from rtmp_bridge.assembler import JpegEncoder
 from rtmp_bridge.buffer import ChunkBuffer
-from rtmp_bridge.chunks import JpegEncoder
 from rtmp_bridge.outcomes import Kind
 from rtmp_bridge.settings import Buffering, Limits, Patience, StreamSettings
 from rtmp_bridge.state import NEXT_STATES, State, StateMachine

@@ -5,25 +5,29 @@ from __future__ import annotations
 from typing import BinaryIO
 
 import av
-from contract import LIMITS
 
-#: Decoders refuse larger pictures themselves, before they allocate them.
-DECODER_OPTIONS = {"max_pixels": str(LIMITS.pixels)}
-#: The whitelist names no protocol that exists: a playlist may not open files or addresses. The
-#: decoders' options are here too because FFmpeg decodes some pictures while it probes.
-_CONTAINER_OPTIONS = {"protocol_whitelist": "none", **DECODER_OPTIONS}
+#: It names no protocol that exists: a playlist may not open files or addresses.
+_NO_PROTOCOL = {"protocol_whitelist": "none"}
 
 
-def open_container(file: BinaryIO) -> av.container.InputContainer:
+def open_container(file: BinaryIO, most_pixels: int) -> av.container.InputContainer:
     """Open an encoded file.
 
     Args:
         file: Open for reading in binary, with `seek`.
+        most_pixels: Width times height of what may be decoded; FFmpeg decodes some pictures while
+            it probes.
 
     Raises:
         av.FFmpegError, ValueError: It is none that FFmpeg can read.
     """
-    return av.open(file, options=_CONTAINER_OPTIONS, metadata_errors="ignore")
+    options = _NO_PROTOCOL | decoder_options(most_pixels)
+    return av.open(file, options=options, metadata_errors="ignore")
+
+
+def decoder_options(most_pixels: int) -> dict[str, str]:
+    """Return what a decoder is opened with: it refuses larger pictures before it allocates them."""
+    return {"max_pixels": str(most_pixels)}
 
 
 def cause_of(error: Exception) -> str:
