@@ -23,6 +23,7 @@ import wave
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -48,6 +49,8 @@ logger = logging.getLogger(__name__)
 SOUND_OVERLAP = SPEECH_WINDOW - SPEECH_STRIDE
 #: More than what speech models hear; keeps a minute of WAV far below the server's byte limit.
 MAX_SOUND_RATE = 48_000
+#: What a modality's report says about whether it could be used.
+VERDICT = ("error_code", "message", "message_ko")
 #: What decoding the sound of a recording that could be opened raises.
 SOUND_ERRORS = (SoundLimitError, av.FFmpegError)
 
@@ -92,6 +95,8 @@ class Combination:
         self._context = context
         self._answer: Recognition | None = None
         self._refusals: list[InputRefusedError] = []
+        self._well: dict[str, dict[str, Any]] = {}
+        self._failures: list[tuple[str, str]] = []
 
     def call(self, chunk: Chunk) -> Call:
         """Return the request for the next chunk."""
@@ -104,6 +109,10 @@ class Combination:
         """Take the chunk's answer, which already speaks for those before it."""
         self._answer = answer
         self._own = self._own.then(answer.context)
+        self._failures += answer.failures.items()
+        for name, report in answer.modalities.items():
+            if name not in answer.failures:
+                self._well[name] = {key: report[key] for key in VERDICT}
 
     def refused(self, refusal: InputRefusedError) -> None:
         """Take note of a chunk that the server could not use, e.g. a silent minute."""
@@ -113,6 +122,8 @@ class Combination:
     def result(self) -> Recognition:
         """Return the answer for the whole recording.
 
+        A modality that could be used in any chunk is well: the others' parts are left out of it.
+
         Raises:
             InputRefusedError: No chunk could be used.
         """
@@ -120,7 +131,16 @@ class Combination:
             raise self._refusals.pop()
         for refusal in self._refusals:
             logger.warning("a part of the recording was left out: %s", refusal)
-        return replace(self._answer, context=self._own if self._context else Context())
+        for name, failure in self._failures:
+            if name in self._well:
+                logger.warning("a part of the %s was left out: %s", name, failure)
+        reports = self._answer.modalities.items()
+        modalities = {name: report | self._well.get(name, {}) for name, report in reports}
+        return replace(
+            self._answer,
+            document=self._answer.document | {"modalities": modalities},
+            context=self._own if self._context else Context(),
+        )
 
 
 def _sounds(media: Media, long_film: bool) -> Iterator[bytes]:

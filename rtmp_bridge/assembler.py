@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from av.video.reformatter import VideoReformatter
 
-from rtmp_bridge.chunks import FRAMES_A_SECOND, SOUND_RATE, Chunk
+from rtmp_bridge.chunks import FRAMES_A_SECOND, LONGER_SIDE, SOUND_RATE, Chunk
 from rtmp_bridge.clock import Track
 from rtmp_bridge.containers import cause_of
 from rtmp_bridge.contract import LIMITS, SPEECH_STRIDE, SPEECH_WINDOW
@@ -21,8 +21,6 @@ from rtmp_bridge.sound import SoundTrack, encode_wav
 
 #: Seconds of sound before a chunk that its first window begins with.
 SOUND_OVERLAP = SPEECH_WINDOW - SPEECH_STRIDE
-#: The longer side of a picture that is sent, in pixels; the server shrinks to it by itself.
-LONGER_SIDE = 640
 #: Artefacts of JPEG are invisible to the networks from here on.
 JPEG_QUALITY = 92
 

@@ -8,6 +8,8 @@ from rtmp_bridge.contract import LIMITS
 
 #: At most so many frames of a second are sent: as many as the server looks at.
 FRAMES_A_SECOND = 10
+#: The longer side of a picture that is sent, in pixels; the server shrinks to it by itself.
+LONGER_SIDE = 640
 #: Samples a second of what the speech network hears; the server would resample anything else.
 SOUND_RATE = 16_000
 

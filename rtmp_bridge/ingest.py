@@ -3,32 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import math
-import os
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 
 from rtmp_bridge.chunks import Chunk
 from rtmp_bridge.errors import SourceError
 from rtmp_bridge.settings import StreamSettings
 from rtmp_bridge.wire import CPU_WINDOW, Assignment, Beat, End, Receiver, WireError
+from rtmp_bridge.worker import Worker, worded
 
 logger = logging.getLogger("rtmp_bridge")
 
 COMMAND = (sys.executable, "-m", "rtmp_bridge.reader")
-#: The process finds this package wherever the bridge was started. It has one thread, and libraries
-#: shall not set up what they would need for more.
-ENVIRONMENT = {
-    "PYTHONPATH": str(Path(__file__).parents[1]),
-    "OPENBLAS_NUM_THREADS": "1",
-    "MALLOC_ARENA_MAX": "1",
-}
 #: Processor seconds for a second of a file: several times what the slowest codec takes for the
 #: largest pictures, since one track is read ahead of the other.
 FILE_CPU = 20
@@ -62,12 +52,12 @@ class Ingest:
         self._settings = settings
         self._on_first_frame = on_first_frame
         self._hand_over = hand_over
-        self._process: ReadingProcess | None = None
+        self._process: Worker | None = None
         self._frames = 0
         self.last_frame: float | None = None
 
     async def __aenter__(self) -> Ingest:
-        self._process = await ReadingProcess.start()  # ready when a publisher comes
+        self._process = await Worker.start(COMMAND)  # ready when a publisher comes
         return self
 
     async def __aexit__(self, *error: object) -> None:
@@ -86,7 +76,7 @@ class Ingest:
         self._frames, self.last_frame = 0, None
         if self._process is None or self._process.has_ended:
             await self._end_process()
-            self._process = await ReadingProcess.start()
+            self._process = await Worker.start(COMMAND)
         try:
             end = await self._read(self._process, self._assignment(first, listen_address))
         except BaseException:
@@ -101,7 +91,7 @@ class Ingest:
         if self._settings.live:
             raise SourceError("lost", "the publisher ended the stream")
 
-    async def _read(self, process: ReadingProcess, assignment: Assignment) -> End:
+    async def _read(self, process: Worker, assignment: Assignment) -> End:
         """Follow what the process says of a connection.
 
         Raises:
@@ -110,7 +100,7 @@ class Ingest:
         receiver = Receiver(process.reader, assignment.hop, assignment.first)
         patience = assignment.open
         try:
-            process.assign(assignment)
+            process.tell(assignment.line())
             while True:
                 message = await asyncio.wait_for(receiver.message(), patience + GRACE)
                 if isinstance(message, End):
@@ -122,7 +112,7 @@ class Ingest:
         except WireError as error:
             raise SourceError("crashed", f"reading went astray: {error}") from error
         except (BrokenPipeError, asyncio.IncompleteReadError) as error:
-            raise cause_of_end(await process.exit_code(), assignment) from error
+            raise cause_of_end(await process.cause_of_end(), assignment) from error
 
     async def _take(self, message: Beat | Chunk) -> None:
         if isinstance(message, Chunk):
@@ -156,82 +146,10 @@ class Ingest:
             await process.end()
 
 
-class ReadingProcess:
-    """A process that reads connections, and the pipe on which it tells what comes.
-
-    Attributes:
-        reader: The pipe.
-    """
-
-    def __init__(
-        self,
-        process: subprocess.Popen[bytes],
-        reader: asyncio.StreamReader,
-        transport: asyncio.ReadTransport,
-    ) -> None:
-        """Take over what `start` has started."""
-        self.reader = reader
-        self._process = process
-        self._transport = transport
-
-    @classmethod
-    async def start(cls) -> ReadingProcess:
-        """Start one."""
-        process = subprocess.Popen(
-            COMMAND,
-            env=os.environ | ENVIRONMENT,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,  # FFmpeg's own messages name addresses, and with them keys
-            start_new_session=True,  # Ctrl-C is the bridge's to answer
-        )
-        reader = asyncio.StreamReader()
-        transport, _ = await asyncio.get_running_loop().connect_read_pipe(
-            lambda: asyncio.StreamReaderProtocol(reader), process.stdout
-        )
-        return cls(process, reader, transport)
-
-    @property
-    def pid(self) -> int:
-        """Its process id."""
-        return self._process.pid
-
-    @property
-    def has_ended(self) -> bool:
-        """Whether it is gone."""
-        return self._process.poll() is not None
-
-    def assign(self, assignment: Assignment) -> None:
-        """Let it read a connection.
-
-        Raises:
-            BrokenPipeError: It has ended.
-        """
-        self._process.stdin.write(assignment.line())
-        self._process.stdin.flush()
-
-    async def exit_code(self) -> int | None:
-        """Return how it ended; None when it has closed its pipe and goes on."""
-        try:
-            return await asyncio.to_thread(self._process.wait, GRACE)
-        except subprocess.TimeoutExpired:
-            return None
-
-    async def end(self) -> None:
-        """Kill it, and return when it is gone."""
-        self._process.kill()
-        self._transport.close()
-        with contextlib.suppress(BrokenPipeError):
-            self._process.stdin.close()
-        await asyncio.to_thread(self._process.wait)
-
-
-def cause_of_end(code: int | None, assignment: Assignment) -> SourceError:
+def cause_of_end(cause: signal.Signals | int | None, assignment: Assignment) -> SourceError:
     """Word what happened to a process that ended while it was reading."""
-    if code == -signal.SIGXCPU:
+    if cause is signal.SIGXCPU:
         each = f"{CPU_WINDOW} s" if assignment.live else f"{assignment.hop} s of it"
         seconds = assignment.processor_seconds
         return SourceError("limit", f"reading took over {seconds} s of processor time for {each}")
-    if code is not None and code < 0:
-        return SourceError("crashed", f"reading crashed: {signal.Signals(-code).name}")
-    return SourceError("crashed", f"reading ended by itself, exit code {code}")
+    return SourceError("crashed", f"reading crashed: {worded(cause)}")

@@ -5,19 +5,16 @@ import os
 import signal
 import sys
 import threading
-import wave
-from fractions import Fraction
 from pathlib import Path
 
-import av
-import numpy as np
 import psutil
 import pytest
 
 from rtmp_bridge import ingest
-from rtmp_bridge.settings import Limits
+from rtmp_bridge.settings import Limits, Patience
 from rtmp_bridge.state import State
 from tests.clients.fake_triton import wait_for
+from tests.clients.media_files import encoded_sound, noise, wav
 from tests.rtmp_bridge.conftest import (
     adds_up,
     film,
@@ -38,6 +35,10 @@ def encode(encoder, frame):
     {}
 assembler.JpegEncoder.encode = encode
 reader.main()
+"""
+SLOW = """begin = time.process_time()
+    while time.process_time() < begin + 0.1: pass
+    return b"a picture"
 """
 
 
@@ -77,7 +78,8 @@ def test_a_stream_whose_process_is_gone_is_connected_again_and_no_other_stream_n
     fake, number, reason
 ):
     async def go():
-        harmed, well = run_of(listening(), fake.grpc), run_of(listening(), fake.grpc)
+        harmed = run_of(listening(), fake.grpc)
+        well = run_of(listening(patience=Patience()), fake.grpc)
         async with running(harmed):
             await publish(harmed.stream.settings.address, 1.0)
             await harmed.until(lost_times(1))
@@ -176,9 +178,7 @@ def test_reading_that_never_ends_is_ended(fake, tmp_path, reading_by, monkeypatc
 
 
 def test_a_live_stream_that_takes_too_much_processor_time_is_disconnected(fake, reading_by):
-    reading_by(
-        BROKEN.format("while time.process_time() % 0.2 < 0.19: pass\n    return b'a picture'")
-    )
+    reading_by(BROKEN.format(SLOW))
 
     async def go():
         run = run_of(listening(limits=Limits(cores=0.1)), fake.grpc)
@@ -198,28 +198,9 @@ def test_what_is_no_message_is_not_believed(fake, tmp_path, reading_by):
     assert ending(replay(film(tmp_path), fake)) == (State.FAILED, "crashed")
 
 
-def write_sound(path, codec, rate, layout, samples):
-    """Encode packed int16 [1, n * channels]."""
-    with av.open(str(path), "w") as output:
-        stream = output.add_stream(codec, rate=rate, layout=layout)
-        channels = stream.layout.nb_channels
-        for start in range(0, samples.shape[1], 1024 * channels):
-            part = samples[:, start : start + 1024 * channels]
-            block = av.AudioFrame.from_ndarray(np.ascontiguousarray(part), "s16", layout)
-            block.sample_rate, block.time_base = rate, Fraction(1, rate)
-            block.pts = start // channels
-            output.mux(stream.encode(block))
-        output.mux(stream.encode(None))
-
-
-def noise(seconds, rate, channels):
-    shape = (1, round(seconds * rate) * channels)
-    return np.random.default_rng(0).integers(-8000, 8000, shape).astype(np.int16)
-
-
 def test_a_stream_with_7_1_sound_is_recognised(fake, tmp_path):
-    path = tmp_path / "film.m4a"
-    write_sound(path, "aac", 48_000, "7.1", noise(3, 48_000, 8))
+    path = tmp_path / "film.aac"
+    path.write_bytes(encoded_sound("aac", 48_000, "7.1", 3, "adts"))
     run = replay(replayed(path), fake)
     assert ending(run) == (State.ENDED, "")
     assert run.stream.account.results == 3
@@ -229,17 +210,13 @@ def test_a_stream_with_7_1_sound_is_recognised(fake, tmp_path):
 @pytest.mark.parametrize("channels", [9, 64])
 def test_sound_of_many_channels_is_recognised(fake, tmp_path, channels):
     path = tmp_path / "array.wav"
-    with wave.open(str(path), "wb") as sound:
-        sound.setnchannels(channels)
-        sound.setsampwidth(2)
-        sound.setframerate(8_000)
-        sound.writeframes(noise(3, 8_000, channels).tobytes())
+    path.write_bytes(wav(noise(3, channels=channels)))
     assert replay(replayed(path), fake).stream.account.results == 3
 
 
 def test_sound_at_a_rate_that_nothing_has_is_refused_before_it_is_resampled(fake, tmp_path):
     path = tmp_path / "slow.mka"
-    write_sound(path, "flac", 1, "mono", noise(12_000, 1, 1))
+    path.write_bytes(encoded_sound("flac", 1, "mono", 12_000, "matroska"))
     run = replay(replayed(path), fake)
     assert ending(run) == (State.FAILED, "limit")
     assert "1 samples a second" in run.changes[-1].message
@@ -247,11 +224,8 @@ def test_sound_at_a_rate_that_nothing_has_is_refused_before_it_is_resampled(fake
 
 def test_sound_that_changes_its_channels_goes_on(fake, tmp_path):
     path = tmp_path / "changing.aac"
-    with path.open("wb") as joined:
-        for layout, channels in (("mono", 1), ("stereo", 2)):
-            part = tmp_path / "part.aac"
-            write_sound(part, "aac", 16_000, layout, noise(2, 16_000, channels))
-            joined.write(part.read_bytes())
+    parts = (encoded_sound("aac", 16_000, layout, 2, "adts") for layout in ("mono", "stereo"))
+    path.write_bytes(b"".join(parts))
     run = replay(replayed(path), fake)
     assert ending(run) == (State.ENDED, "")
     assert run.stream.account.results == 4

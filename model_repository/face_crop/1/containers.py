@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import BinaryIO
 
 import av
+from av.format import ContainerFormat
 
-#: It names no protocol that exists: a playlist may not open files or addresses.
-_NO_PROTOCOL = {"protocol_whitelist": "none"}
+#: Formats that consist of references. FFmpeg waits for what a playlist of a live stream refers to
+#: as long as the playlist says.
+_REFERRING = frozenset({"concat", "dash", "hls", "imf", "rtsp", "sdp", "webm_dash_manifest"})
 
 
 def open_container(file: BinaryIO, most_pixels: int) -> av.container.InputContainer:
@@ -21,8 +24,18 @@ def open_container(file: BinaryIO, most_pixels: int) -> av.container.InputContai
     Raises:
         av.FFmpegError, ValueError: It is none that FFmpeg can read.
     """
-    options = _NO_PROTOCOL | decoder_options(most_pixels)
+    options = {
+        "protocol_whitelist": "none",  # names none that exists: nothing else is opened
+        "format_whitelist": _self_contained_formats(),
+        **decoder_options(most_pixels),
+    }
     return av.open(file, options=options, metadata_errors="ignore")
+
+
+@cache
+def _self_contained_formats() -> str:
+    known = sorted(av.formats_available - _REFERRING)
+    return ",".join(name for name in known if ContainerFormat(name).is_input)
 
 
 def decoder_options(most_pixels: int) -> dict[str, str]:
