@@ -8,6 +8,7 @@ sound), and with one call on the file itself. A running server is needed.
 from __future__ import annotations
 
 import argparse
+import asyncio
 import io
 import json
 import sys
@@ -21,11 +22,11 @@ import numpy as np
 from benchmarks.live import DEMO_CLIP
 from clients import Connection, Media, Recogniser, Recognition
 from clients.contract import EMOTION_CODES
-from rtmp_bridge.chunks import Chunk
+from rtmp_bridge.chunks import SOUND_RATE, Chunk
 from rtmp_bridge.context import RollingContext
 from rtmp_bridge.ingest import Ingest
 from rtmp_bridge.settings import Buffering, StreamSettings
-from rtmp_bridge.sound import RATE, encode_wav
+from rtmp_bridge.sound import encode_wav
 
 #: By how much features may differ.
 TOLERANCE = 1e-3
@@ -65,7 +66,15 @@ class Comparison:
 def chunks_of_film(settings: StreamSettings) -> list[Chunk]:
     """Cut a film as the bridge does."""
     chunks: list[Chunk] = []
-    Ingest(settings, 0, lambda: None, chunks.append).run()
+
+    async def take(chunk: Chunk) -> None:
+        chunks.append(chunk)
+
+    async def read() -> None:
+        async with Ingest(settings, lambda: None, take) as ingest:
+            await ingest.run(0)
+
+    asyncio.run(read())
     return chunks
 
 
@@ -85,7 +94,9 @@ def window_of(chunks: Sequence[Chunk], past_seconds: int) -> Media:
     window = [chunk for chunk in chunks if chunk.start >= chunks[-1].start - past_seconds]
     sounds = [samples_of(chunk.sound) for chunk in window if chunk.sound is not None]
     frames = [frame for chunk in window for frame in chunk.frames]
-    sound = np.concatenate([sounds[0], *(one[RATE:] for one in sounds[1:])]) if sounds else None
+    sound = (
+        np.concatenate([sounds[0], *(one[SOUND_RATE:] for one in sounds[1:])]) if sounds else None
+    )
     audio = None if sound is None else encode_wav(sound)
     return Media(audio=audio, video=frames or None, fps=10.0)
 

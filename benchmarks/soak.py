@@ -82,7 +82,7 @@ class Plan:
 
 @dataclass(frozen=True)
 class Sample:
-    """What the bridge's process holds."""
+    """What the bridge's processes hold."""
 
     threads: int
     files: int
@@ -100,7 +100,7 @@ class Report:
         account: The bridge's own account at the end.
         lines: JSON lines by kind.
         messages: What one of the lines without a result says, by reason.
-        before, after: What the bridge's process held at the beginning and at the end.
+        before, after: What the bridge's processes held at the beginning and at the end.
         faults: What must not be.
     """
 
@@ -196,9 +196,15 @@ class Soak:
         """Take a sample every second, and at least one."""
         process = bridge.process
         while True:
-            with process.oneshot():
-                memory = process.memory_info().rss
-                self._samples.append(Sample(process.num_threads(), process.num_fds(), memory))
+            # What reads the stream is a process of its own, another one after each crash.
+            family = [process, *process.children()]
+            self._samples.append(
+                Sample(
+                    sum(one.num_threads() for one in family),
+                    sum(one.num_fds() for one in family),
+                    sum(one.memory_info().rss for one in family),
+                )
+            )
             if time.monotonic() >= end:
                 return
             time.sleep(1.0)

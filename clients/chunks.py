@@ -23,24 +23,36 @@ import wave
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
 
-from clients.containers import decode, duration, open_container, packets, picture_stream
-from clients.contract import LIMITS
+from clients.containers import cause_of
+from clients.contract import LIMITS, SPEECH_STRIDE, SPEECH_WINDOW
 from clients.errors import InputRefusedError, UncuttableMediaError, UnreadableFileError
 from clients.media import Chunk, Media, encode_text, read
 from clients.protocol import Call, Context, Recognition, recognise_call
+from clients.recordings import (
+    OPEN_ERRORS,
+    decode,
+    duration,
+    open_recording,
+    packets,
+    picture_stream,
+)
+from clients.resampling import Resampler, SoundLimitError, check_rate
 
 logger = logging.getLogger(__name__)
 
 #: Seconds that neighbouring pieces of sound share.
-SOUND_OVERLAP = 1
-#: Nothing shorter than one of the server's windows is worth a request of its own.
-WINDOW = 2
+SOUND_OVERLAP = SPEECH_WINDOW - SPEECH_STRIDE
 #: More than what speech models hear; keeps a minute of WAV far below the server's byte limit.
 MAX_SOUND_RATE = 48_000
+#: What a modality's report says about whether it could be used.
+VERDICT = ("error_code", "message", "message_ko")
+#: What decoding the sound of a recording that could be opened raises.
+SOUND_ERRORS = (SoundLimitError, av.FFmpegError)
 
 
 def cut(media: Media) -> Iterator[Chunk]:
@@ -54,7 +66,9 @@ def cut(media: Media) -> Iterator[Chunk]:
         UncuttableMediaError: A long film's key frames lie too far apart.
     """
     text = encode_text(media.text)
-    pieces = itertools.zip_longest(_sounds(media), _films(media), _frame_groups(media))
+    long_film = media.film is not None and _is_long(media.film)
+    parts = (_sounds(media, long_film), _films(media, long_film), _frame_groups(media))
+    pieces = itertools.zip_longest(*parts)
     # A recording without sound and pictures is still one chunk: its text.
     current = next(pieces, (None, None, None))
     while current is not None:
@@ -81,6 +95,8 @@ class Combination:
         self._context = context
         self._answer: Recognition | None = None
         self._refusals: list[InputRefusedError] = []
+        self._well: dict[str, dict[str, Any]] = {}
+        self._failures: list[tuple[str, str]] = []
 
     def call(self, chunk: Chunk) -> Call:
         """Return the request for the next chunk."""
@@ -93,6 +109,10 @@ class Combination:
         """Take the chunk's answer, which already speaks for those before it."""
         self._answer = answer
         self._own = self._own.then(answer.context)
+        self._failures += answer.failures.items()
+        for name, report in answer.modalities.items():
+            if name not in answer.failures:
+                self._well[name] = {key: report[key] for key in VERDICT}
 
     def refused(self, refusal: InputRefusedError) -> None:
         """Take note of a chunk that the server could not use, e.g. a silent minute."""
@@ -102,6 +122,8 @@ class Combination:
     def result(self) -> Recognition:
         """Return the answer for the whole recording.
 
+        A modality that could be used in any chunk is well: the others' parts are left out of it.
+
         Raises:
             InputRefusedError: No chunk could be used.
         """
@@ -109,39 +131,51 @@ class Combination:
             raise self._refusals.pop()
         for refusal in self._refusals:
             logger.warning("a part of the recording was left out: %s", refusal)
-        return replace(self._answer, context=self._own if self._context else Context())
+        for name, failure in self._failures:
+            if name in self._well:
+                logger.warning("a part of the %s was left out: %s", name, failure)
+        reports = self._answer.modalities.items()
+        modalities = {name: report | self._well.get(name, {}) for name, report in reports}
+        return replace(
+            self._answer,
+            document=self._answer.document | {"modalities": modalities},
+            context=self._own if self._context else Context(),
+        )
 
 
-def _sounds(media: Media) -> Iterator[bytes]:
+def _sounds(media: Media, long_film: bool) -> Iterator[bytes]:
     if media.audio is not None:
-        source = media.audio
-    elif media.film is not None and _is_long(media.film):
-        source = media.film  # a short film carries its own sound track
-    else:
-        return
-    if not _is_long(source):
-        yield read(source, "audio")
-        return
-    found = False
-    with open_container(source) as container:
-        for piece in _wav_pieces(container):
-            found = True
-            yield piece
-    if source is media.audio and not found:
-        raise UnreadableFileError(f"audio: expected sound, found none in {_name(source)}")
+        if not _is_long(media.audio):
+            yield read(media.audio, "audio")
+            return
+        found = False
+        try:
+            for piece in _wav_pieces(media.audio):
+                found = True
+                yield piece
+        except SOUND_ERRORS as error:
+            message = f"audio: cannot cut {_name(media.audio)}: {cause_of(error)}"
+            raise UnreadableFileError(message) from error
+        if not found:
+            raise UnreadableFileError(f"audio: expected sound, found none in {_name(media.audio)}")
+    elif long_film:  # a short film carries its own sound track
+        try:
+            yield from _wav_pieces(media.film)
+        except SOUND_ERRORS as error:
+            logger.warning("the film's sound is left out from here on: %s", cause_of(error))
 
 
-def _films(media: Media) -> Iterator[bytes]:
+def _films(media: Media, long_film: bool) -> Iterator[bytes]:
     if media.film is None:
         return
-    if not _is_long(media.film):
+    if not long_film:
         yield read(media.film, "video")
         return
-    with open_container(media.film) as container:
+    with open_recording(media.film) as container:
         starts = _key_frame_cuts(_packet_list(container))
     if not starts:
         raise UnreadableFileError(f"video: expected pictures, found none in {_name(media.film)}")
-    with open_container(media.film) as container:
+    with open_recording(media.film) as container:
         stream = picture_stream(container)
         copied = itertools.islice(_picture_packets(container), starts[0], None)
         for start, end in itertools.pairwise([*starts, None]):
@@ -164,9 +198,9 @@ def _frame_groups(media: Media) -> Iterator[tuple[bytes, ...]]:
 def _is_long(source: bytes | Path) -> bool:
     """Say whether a recording needs cutting; what cannot be opened does not."""
     try:
-        with open_container(source) as container:
+        with open_recording(source) as container:
             return duration(container) > LIMITS.seconds + LIMITS.seconds_tolerance
-    except (av.FFmpegError, ValueError):
+    except OPEN_ERRORS:
         return False
 
 
@@ -174,43 +208,58 @@ def _name(source: bytes | Path) -> str:
     return f"{len(source)} bytes" if isinstance(source, bytes) else str(source)
 
 
-def _wav_pieces(container: av.container.InputContainer) -> Iterator[bytes]:
+def _wav_pieces(source: bytes | Path) -> Iterator[bytes]:
     """Cut sound into WAV files of nearly equal whole seconds that overlap by one.
 
     The last piece takes what is left, unless that holds no window which is not in the others.
+
+    Raises:
+        SoundLimitError, av.FFmpegError: It cannot be decoded any further.
     """
-    if not container.streams.audio:
-        return
-    length = duration(container)
-    count = math.ceil((length - SOUND_OVERLAP) / (LIMITS.seconds - SOUND_OVERLAP))
-    step = math.ceil((length - SOUND_OVERLAP) / count)
-    stream = container.streams.audio[0]
-    rate = min(stream.rate, MAX_SOUND_RATE)
-    channels = min(stream.channels, 2)
-    step_size, piece_size = step * rate, (step + SOUND_OVERLAP) * rate
-    held: list[np.ndarray] = []
-    pieces = 0
-    for block in _decoded(container, rate, channels):
-        held.append(block)
-        if sum(map(len, held)) >= piece_size:
-            samples = np.concatenate(held)
-            yield _wav(samples[:piece_size], rate)
-            held = [samples[step_size:]]
-            pieces += 1
-    rest = sum(map(len, held))
-    if rest >= WINDOW * rate or (rest and not pieces):
-        yield _wav(np.concatenate(held), rate)
+    with open_recording(source) as container:
+        if not container.streams.audio:
+            return
+        stream = container.streams.audio[0]
+        check_rate(stream.rate)
+        length = duration(container)
+        count = math.ceil((length - SOUND_OVERLAP) / (LIMITS.seconds - SOUND_OVERLAP))
+        step = math.ceil((length - SOUND_OVERLAP) / count)
+        rate = min(stream.rate, MAX_SOUND_RATE)
+        step_size, piece_size = step * rate, (step + SOUND_OVERLAP) * rate
+        held: list[np.ndarray] = []
+        pieces = 0
+        for block in _decoded(container, stream, rate):
+            held.append(block)
+            if sum(map(len, held)) >= piece_size:
+                samples = np.concatenate(held)
+                yield _wav(samples[:piece_size], rate)
+                held = [samples[step_size:]]
+                pieces += 1
+        rest = sum(map(len, held))
+        # Nothing shorter than one of the server's windows is worth a request of its own.
+        if rest >= SPEECH_WINDOW * rate or (rest and not pieces):
+            yield _wav(np.concatenate(held), rate)
 
 
 def _decoded(
-    container: av.container.InputContainer, rate: int, channels: int
+    container: av.container.InputContainer, stream: av.AudioStream, rate: int
 ) -> Iterator[np.ndarray]:
-    """Yield int16 blocks [n, channels]."""
-    resampler = av.AudioResampler("s16", "mono" if channels == 1 else "stereo", rate)
-    frames = decode(container, container.streams.audio[0])
-    for frame in itertools.chain(frames, [None]):  # None flushes
-        for part in resampler.resample(frame):
-            yield part.to_ndarray().reshape(-1, channels)
+    """Yield int16 blocks [n, channels] with as many channels as the track declares, at most 2."""
+    resampler = Resampler("s16", rate)
+    channels = min(stream.channels, 2)
+    for frame in decode(container, stream):
+        for block in resampler.resample(frame):
+            yield _with_channels(block, channels)
+    for block in resampler.flush():
+        yield _with_channels(block, channels)
+
+
+def _with_channels(block: np.ndarray, channels: int) -> np.ndarray:
+    """Bring int16 [n, any] to so many channels: where they differ, to their mean."""
+    if block.shape[1] == channels:
+        return block
+    mean = np.rint(block.mean(axis=1, dtype=np.float32, keepdims=True)).astype(np.int16)
+    return np.repeat(mean, channels, axis=1)
 
 
 def _wav(samples: np.ndarray, rate: int) -> bytes:

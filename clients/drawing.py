@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
-from clients.containers import decode, open_container, picture_stream
 from clients.contract import AGE_CODE, EMOTION_CODES, GENDER_CODES, MODALITIES
 from clients.media import Media, read
 from clients.protocol import Faces, Recognition
+from clients.recordings import decode, open_recording, picture_stream
 
 PAPER, INK, FAINT, TRACK = "#ffffff", "#1f2430", "#6b7280", "#eceff4"
 BAR, TOP_BAR, BOX = "#9db4d3", "#2f6db5", "#ffb000"
@@ -124,7 +124,7 @@ def _pictures_at(media: Media, times: Sequence[float]) -> Iterator[Image.Image]:
 
 
 def _film_pictures(film: bytes | Path) -> Iterator[tuple[float, Image.Image]]:
-    with open_container(film) as container:
+    with open_recording(film) as container:
         first = None
         for frame in decode(container, picture_stream(container)):
             if frame.time is not None:

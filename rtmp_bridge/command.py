@@ -144,7 +144,9 @@ def _shared_settings(options: argparse.Namespace) -> dict[str, Any]:
         "buffering": options.buffering,
         "hop": options.hop,
         "window": options.window,
-        "limits": Limits(options.max_pixels, options.max_bitrate, options.max_streams),
+        "limits": Limits(
+            options.max_pixels, options.max_bitrate, options.max_cores, options.max_streams
+        ),
         "patience": replace(Patience(), attempts=options.attempts),
     }
 
@@ -288,6 +290,12 @@ def _parser() -> argparse.ArgumentParser:
         type=_count,
         default=Limits.bits_per_second,
         help="bits a second (%(default)s)",
+    )
+    limits.add_argument(
+        "--max-cores",
+        type=_seconds,
+        default=Limits.cores,
+        help="processor seconds a second to read it (%(default)s)",
     )
     limits.add_argument(
         "--max-streams", type=_count, default=Limits.streams, help="in all (%(default)s)"

@@ -16,7 +16,7 @@ class SourceError(BridgeError):
 
     Attributes:
         reason: One word for metrics and logs: "unreachable", "unreadable", "lost", "silent",
-            "limit", "key", "failed".
+            "limit", "key", "crashed", "hung", "failed".
     """
 
     def __init__(self, reason: str, message: str) -> None:

@@ -15,9 +15,9 @@ import socket
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
+from rtmp_bridge.bit_rate import BitRate
 from rtmp_bridge.errors import SettingsError, SourceError
 from rtmp_bridge.settings import StreamSettings
-from rtmp_bridge.source import BitRate
 
 #: Publishers that may wait while another one is there.
 MOST_WAITING = 4

@@ -6,6 +6,7 @@ import io
 
 from PIL import Image
 
+from rtmp_bridge.chunks import LONGER_SIDE
 from rtmp_bridge.outcomes import Outcome
 
 #: The side of the picture in pixels.
@@ -19,23 +20,33 @@ def latest_picture(outcome: Outcome) -> bytes | None:
         outcome: A result.
 
     Returns:
-        JPEG of at most 224x224 pixels; None when the chunk has no pictures.
+        JPEG of at most 224x224 pixels; None when the chunk has none that can be shown.
     """
     frames = outcome.chunk.frames
     if not frames:
         return None
     video = (outcome.document or {}).get("modalities", {}).get("video", {})
     faces = video.get("faces", [])
-    if not faces:
-        picture = Image.open(io.BytesIO(frames[-1]))
-        picture.thumbnail((SIDE, SIDE))
-    else:
-        position = round(faces[-1]["time"] * outcome.chunk.fps)
-        picture = Image.open(io.BytesIO(frames[min(position, len(frames) - 1)]))
+    position = round(faces[-1]["time"] * outcome.chunk.fps) if faces else len(frames)
+    picture = open_frame(frames[min(position, len(frames) - 1)])
+    if picture is None:
+        return None
+    if faces:
         picture = picture.crop(square_around(faces[-1]["box"])).resize((SIDE, SIDE))
+    else:
+        picture.thumbnail((SIDE, SIDE))
     file = io.BytesIO()
     picture.save(file, "JPEG", quality=85)
     return file.getvalue()
+
+
+def open_frame(data: bytes) -> Image.Image | None:
+    """Open a frame, unless it is not what a sound reading process makes."""
+    try:
+        picture = Image.open(io.BytesIO(data), formats=["JPEG"])
+    except (OSError, ValueError, Image.DecompressionBombError):
+        return None
+    return picture if max(picture.size) <= LONGER_SIDE else None
 
 
 def square_around(box: list[float]) -> tuple[int, int, int, int]:

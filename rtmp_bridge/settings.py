@@ -36,11 +36,13 @@ class Limits:
     Attributes:
         pixels: Width times height of a picture.
         bits_per_second: Encoded, on average over five seconds.
+        cores: Processor seconds a second to read it, on average over ten seconds.
         streams: How many streams one process takes.
     """
 
     pixels: int = 1920 * 1088
     bits_per_second: int = 20_000_000
+    cores: float = 0.8
     streams: int = 16
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -12,15 +13,18 @@ from urllib.parse import urlsplit
 import av
 from av.stream import Disposition
 
+from rtmp_bridge.bit_rate import BitRate
 from rtmp_bridge.clock import Track
+from rtmp_bridge.containers import decoder_options, open_container
+from rtmp_bridge.contract import LIMITS
 from rtmp_bridge.errors import SourceError
-from rtmp_bridge.settings import Limits, Patience
+from rtmp_bridge.resampling import SoundLimitError, check_block
+from rtmp_bridge.wire import Assignment
 
 #: Enough to find both tracks of an RTMP stream, and 0.8 s instead of the usual 5 s to open one.
 LIVE_OPTIONS = {"probesize": "500000", "analyzeduration": "500000"}
-#: Seconds over which the bit rate is measured: a server may send its newest key frame's group of
-#: pictures at once.
-RATE_SECONDS = 5.0
+#: What an address may lead to, e.g. as a playlist: other addresses, but no file of this machine.
+NETWORK = "crypto,data,http,httpproxy,https,rtmp,rtmpe,rtmps,rtmpt,rtmpts,rtp,srt,srtp,tcp,tls,udp"
 #: The rate assumed for pictures without timestamps in a stream that declares no usable rate.
 FALLBACK_FPS = 25
 
@@ -50,43 +54,21 @@ class Source:
         origin: The timestamp of its start in seconds, if it says.
     """
 
-    def __init__(self, address: str, live: bool, listen: bool, limits: Limits, patience: Patience):
+    def __init__(self, assignment: Assignment) -> None:
         """Connect.
 
         Args:
-            address: What FFmpeg opens.
-            live: Whether it goes on whether or not it is read.
-            listen: Whether to wait for a publisher at the address.
-            limits: What it may bring.
-            patience: How long to wait.
+            assignment: What to read, and what it may bring.
 
         Raises:
             SourceError: It cannot be opened, or brings too much.
+            MemoryError: To open it takes more than this process may have.
         """
-        self._live = live
-        self._limits = limits
-        self._silence = patience.silence
-        options = {"max_pixels": str(limits.pixels)}
-        if live:
-            options |= LIVE_OPTIONS
-        if listen:
-            options["listen"] = "1"
-        try:
-            self._container = av.open(
-                address,
-                options=options,
-                metadata_errors="ignore",
-                timeout=(patience.open, patience.silence),
-            )
-        except (av.FFmpegError, OSError, ValueError) as error:
-            missing = not urlsplit(address).scheme and not Path(address).is_file()
-            reason = "unreadable" if not live and not missing else "unreachable"
-            raise SourceError(reason, f"cannot be opened: {cause_of(error)}") from error
-        try:
+        self._assignment = assignment
+        with ExitStack() as stack:
+            self._container = stack.enter_context(self._open(stack))
             self._streams = self._choose_streams()
-        except SourceError:
-            self._container.close()
-            raise
+            self._open_files = stack.pop_all()
         start = self._container.start_time
         self.origin = None if start is None else Fraction(start, av.time_base)
 
@@ -94,39 +76,77 @@ class Source:
         return self
 
     def __exit__(self, *error: object) -> None:
-        self._container.close()
+        self._open_files.close()
 
     @property
     def tracks(self) -> set[Track]:
         """What it has."""
         return set(self._streams)
 
-    def frames(self) -> Iterator[Decoded]:
+    def frames(self, on_packet: Callable[[], None]) -> Iterator[Decoded]:
         """Yield what can be decoded, in the order in which it comes.
+
+        Args:
+            on_packet: Is called for all that comes, whether or not it can be decoded.
 
         Raises:
             SourceError: The connection was lost, was silent for too long, or brings too much.
+            MemoryError: It takes more than this process may have.
         """
-        rate = BitRate(self._limits.bits_per_second)
+        rate = BitRate(self._assignment.bits_per_second)
         last = time.monotonic()
         tracks = {stream.index: track for track, stream in self._streams.items()}
         for packet in self._packets():
-            if self._live:
+            on_packet()
+            if self._assignment.live:
                 rate.spend(packet.size)
-                if time.monotonic() - last > self._silence:
+                if time.monotonic() - last > self._assignment.silence:
                     raise SourceError("silent", "nothing of what comes can be decoded")
             track = tracks[packet.stream.index]
             try:
                 frames = packet.decode()
+            except MemoryError:
+                raise
             except av.FFmpegError:
                 continue  # as players do
             for frame in frames:
                 yield self._decoded(track, frame)
                 last = time.monotonic()
 
+    def _open(self, stack: ExitStack) -> av.container.InputContainer:
+        assignment = self._assignment
+        path = Path(assignment.address)
+        is_file = not urlsplit(assignment.address).scheme or path.exists()
+        try:
+            if is_file:
+                file = stack.enter_context(path.open("rb"))
+                return open_container(file, assignment.pixels)
+            return av.open(
+                assignment.address,
+                options=self._network_options(),
+                metadata_errors="ignore",
+                timeout=(assignment.open, assignment.silence),
+            )
+        except MemoryError:
+            raise
+        except (av.FFmpegError, OSError, ValueError) as error:
+            missing = is_file and not path.is_file()
+            reason = "unreachable" if assignment.live or missing else "unreadable"
+            raise SourceError(reason, f"cannot be opened: {cause_of(error)}") from error
+
+    def _network_options(self) -> dict[str, str]:
+        options = {"protocol_whitelist": NETWORK, **decoder_options(self._assignment.pixels)}
+        if self._assignment.live:
+            options |= LIVE_OPTIONS
+        if self._assignment.listen:
+            options["listen"] = "1"
+        return options
+
     def _packets(self) -> Iterator[av.Packet]:
         try:
             yield from self._container.demux(*self._streams.values())
+        except MemoryError:
+            raise
         except av.ExitError as error:
             raise SourceError("silent", "nothing came for too long") from error
         except (av.FFmpegError, OSError) as error:
@@ -137,7 +157,11 @@ class Source:
     def _decoded(self, track: Track, frame: av.VideoFrame | av.AudioFrame) -> Decoded:
         stamp = None if frame.pts is None else frame.pts * frame.time_base
         if track == "sound":
-            return Decoded(track, stamp, Fraction(frame.samples, frame.sample_rate or 1), frame)
+            try:
+                check_block(frame)
+            except SoundLimitError as error:
+                raise SourceError("limit", str(error)) from error
+            return Decoded(track, stamp, Fraction(frame.samples, frame.sample_rate), frame)
         self._check_pixels(frame.width, frame.height)
         return Decoded(track, stamp, self._interval, frame)
 
@@ -146,11 +170,11 @@ class Source:
         for stream in self._container.streams.video:
             if not stream.disposition & Disposition.attached_pic:
                 self._check_pixels(stream.codec_context.width, stream.codec_context.height)
-                stream.codec_context.options = {"max_pixels": str(self._limits.pixels)}
+                stream.codec_context.options = decoder_options(self._assignment.pixels)
                 stream.codec_context.thread_count = 1  # streams are the parallelism
                 rate = stream.average_rate
-                fps = Fraction(rate) if rate and 1 <= rate <= 240 else Fraction(FALLBACK_FPS)
-                self._interval = 1 / fps
+                usable = rate and 1 <= rate <= LIMITS.max_fps
+                self._interval = 1 / Fraction(rate if usable else FALLBACK_FPS)
                 chosen["picture"] = stream
                 break
         if self._container.streams.audio:
@@ -160,39 +184,10 @@ class Source:
         return chosen
 
     def _check_pixels(self, width: int, height: int) -> None:
-        if width * height > self._limits.pixels:
+        most = self._assignment.pixels
+        if width * height > most:
             raise SourceError(
-                "limit",
-                f"{width}x{height} is {width * height} pixels, at most {self._limits.pixels}",
-            )
-
-
-class BitRate:
-    """Refuses a connection that brings more than it may."""
-
-    def __init__(self, most: int) -> None:
-        """Start counting.
-
-        Args:
-            most: Bits a second, on average over `RATE_SECONDS`.
-        """
-        self._most = most
-        self._begin = time.monotonic()
-        self._bits = 0
-
-    def spend(self, size: int) -> None:
-        """Count some bytes.
-
-        Raises:
-            SourceError: They are too many.
-        """
-        now = time.monotonic()
-        if now - self._begin >= RATE_SECONDS:
-            self._begin, self._bits = now, 0
-        self._bits += 8 * size
-        if self._bits > self._most * RATE_SECONDS:
-            raise SourceError(
-                "limit", f"more than {self._most} bits a second over {RATE_SECONDS:g} s"
+                "limit", f"{width}x{height} is {width * height} pixels, at most {most}"
             )
 
 

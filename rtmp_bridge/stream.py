@@ -24,7 +24,7 @@ from rtmp_bridge.chunks import Chunk
 from rtmp_bridge.context import RollingContext
 from rtmp_bridge.errors import SourceError
 from rtmp_bridge.gate import Gate
-from rtmp_bridge.ingest import Ingest, run_in_thread
+from rtmp_bridge.ingest import Ingest
 from rtmp_bridge.outcomes import Account, Kind, Outcome
 from rtmp_bridge.sentences import Sentence, Sentences, read_subtitles
 from rtmp_bridge.settings import StreamSettings
@@ -130,7 +130,8 @@ class Stream:
                 gate = None
                 if self.settings.listen:
                     gate = await stack.enter_async_context(Gate(self.settings))
-                await self._connect_until_ended(gate)
+                ingest = Ingest(self.settings, self._begin_streaming, self._take)
+                await self._connect_until_ended(await stack.enter_async_context(ingest), gate)
             await self._buffer.close()
             await recognising
         finally:
@@ -141,12 +142,12 @@ class Stream:
             if not self.state.final:
                 self._machine.to(State.ENDED, "stopped", "the bridge was stopped")
 
-    async def _connect_until_ended(self, gate: Gate | None) -> None:
+    async def _connect_until_ended(self, ingest: Ingest, gate: Gate | None) -> None:
         failures = 0
         while True:
             first = self._following
             try:
-                await self._connect(gate)
+                await self._connect(ingest, gate)
             except SourceError as error:
                 failures = 1 if self._following > first else failures + 1
                 if not await self._may_connect_again(error, failures):
@@ -171,46 +172,30 @@ class Stream:
         self._machine.to(State.RECONNECTING, error.reason, str(error))
         return True
 
-    async def _connect(self, gate: Gate | None) -> None:
+    async def _connect(self, ingest: Ingest, gate: Gate | None) -> None:
         """Go through one connection.
 
         Raises:
             SourceError: It ended other than a file does.
         """
         if gate is None:
-            await self._ingest(None)
+            await self._read(ingest, None)
             return
         publisher = await gate.publisher()
         async with gate.relay(publisher) as (address, relay):
             try:
-                await self._ingest(address)
+                await self._read(ingest, address)
             except SourceError as error:
                 # Where the gate sent the publisher away, FFmpeg only knows that it left.
                 if relay.done() and (cause := relay.exception()):
                     raise cause from error
                 raise
 
-    async def _ingest(self, listen_address: str | None) -> None:
-        loop = asyncio.get_running_loop()
-
-        def hand_over(chunk: Chunk) -> None:
-            asyncio.run_coroutine_threadsafe(self._take(chunk), loop).result()
-
-        def on_first_frame() -> None:
-            loop.call_soon_threadsafe(self._begin_streaming)
-
-        ingest = Ingest(self.settings, self._following, on_first_frame, hand_over, listen_address)
+    async def _read(self, ingest: Ingest, listen_address: str | None) -> None:
         watching = asyncio.create_task(self._watch(ingest))
-        reading = run_in_thread(ingest.run, f"ingest-{self.settings.name}")
         try:
-            await reading
-        except (SourceError, asyncio.CancelledError):
-            raise
-        except Exception as error:  # whatever a stream can provoke costs that stream alone
-            logger.exception("%s: reading failed", self.settings.name)
-            raise SourceError("failed", f"reading failed: {type(error).__name__}") from error
+            await ingest.run(self._following, listen_address)
         finally:
-            ingest.stop()
             watching.cancel()
             await asyncio.gather(watching, return_exceptions=True)
 

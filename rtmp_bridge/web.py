@@ -6,12 +6,9 @@ import asyncio
 import hmac
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
-import av
 from starlette.applications import Starlette
 from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
@@ -29,19 +26,9 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from clients import (
-    AsyncRecogniser,
-    Connection,
-    InputRefusedError,
-    Media,
-    RecogniserError,
-    RequestTimeoutError,
-    ServerUnavailableError,
-    UncuttableMediaError,
-    UnreadableFileError,
-)
-from clients.containers import open_container, picture_stream
+from clients import Connection
 from clients.contract import EMOTION_CODES, LIMITS, MESSAGES
+from rtmp_bridge import trial
 from rtmp_bridge.errors import SentenceError
 from rtmp_bridge.outputs import Events, Metrics
 from rtmp_bridge.pictures import latest_picture
@@ -52,9 +39,8 @@ PAGE = Path(__file__).parent / "page"
 COOKIE = "rtmp_bridge_token"
 #: Bytes of a sentence with its times as JSON; characters may be escaped.
 MOST_TEXT_BYTES = 16_384
-#: Seconds for a visitor's clip to come, and for its recognition: it may be long.
+#: Seconds for a visitor's clip to come.
 UPLOAD_PATIENCE = 120.0
-TRIAL_PATIENCE = 60.0
 #: Clips that are recognised for visitors at the same time: streams come first.
 MOST_TRIALS = 2
 HEADERS = {
@@ -277,48 +263,14 @@ class Web:
             text = request.query_params.get("text", "").strip() or None
             if not clip and text is None:
                 raise HTTPException(422, "expected a clip or a sentence")
-            media = await asyncio.to_thread(media_of, text, clip)
-            return JSONResponse(await self._document(media))
-
-    async def _document(self, media: Media) -> dict[str, Any]:
-        """Return the recogniser's result.
-
-        Raises:
-            HTTPException: There is none.
-        """
-        connection = replace(self._connection, timeout=TRIAL_PATIENCE)
-        try:
-            async with AsyncRecogniser(connection) as recogniser:
-                return (await recogniser.recognise(media)).document
-        except InputRefusedError as error:
-            raise HTTPException(422, error.sentence) from error
-        except (UnreadableFileError, UncuttableMediaError) as error:
-            raise HTTPException(422, str(error)) from error
-        except ServerUnavailableError as error:
-            raise HTTPException(503, "the recogniser does not answer") from error
-        except RequestTimeoutError as error:
-            sentence = f"the recogniser took longer than {TRIAL_PATIENCE:g} s"
-            raise HTTPException(504, sentence) from error
-        except RecogniserError as error:
-            raise HTTPException(502, "the recogniser failed") from error
+            status, body = await trial.recognise(self._connection, text, clip)
+            return Response(body, status, media_type="application/json")
 
     def _stream(self, request: Request) -> Stream:
         name = request.path_params["name"]
         if name not in self._streams:
             raise HTTPException(404, "there is no such stream")
         return self._streams[name]
-
-
-def media_of(text: str | None, clip: bytes) -> Media:
-    """Return a clip as what it is: a film, or sound alone."""
-    if not clip:
-        return Media(text=text)
-    try:
-        with open_container(clip) as container:
-            heard_only = picture_stream(container) is None and bool(container.streams.audio)
-    except (av.FFmpegError, ValueError):
-        heard_only = False  # what is wrong with it is the server's to say
-    return Media(text=text, audio=clip) if heard_only else Media(text=text, video=clip)
 
 
 async def read_body(request: Request, most: int) -> bytes:

@@ -14,11 +14,12 @@ from PIL import Image, ImageOps
 
 from clients.contract import AGE_CODE, EMOTION_CODES, GENDER_CODES, VIDEO_FEATURE
 from clients.errors import (
-    InputRefusedError,
+    AccessDeniedError,
     ManifestError,
+    RecogniserError,
     RequestTimeoutError,
     ServerFailedError,
-    UncuttableMediaError,
+    ServerUnavailableError,
     UnexpectedAnswerError,
     UnreadableFileError,
 )
@@ -32,8 +33,8 @@ from clients.recogniser import AsyncRecogniser, Connection
 SOURCES = ("text", "speech", "video", "face", "fused")
 CROP_SIDE = 224
 
-#: What is wrong with one sample and no other.
-_SAMPLE_FAULTS = (InputRefusedError, UncuttableMediaError, UnreadableFileError)
+#: What is wrong with every sample; anything else costs its own sample only.
+_RUN_FAULTS = (AccessDeniedError, ServerUnavailableError)
 #: What may be different when it is asked again.
 _SERVER_FAULTS = (RequestTimeoutError, ServerFailedError, UnexpectedAnswerError)
 
@@ -163,8 +164,10 @@ async def ask(client: AsyncRecogniser, sample: Sample) -> Outcome:
         try:
             crops = await asyncio.to_thread(read_crop, sample.face)
             rows = await client.crop_context(crops)
-        except (*_SAMPLE_FAULTS, *_SERVER_FAULTS) as error:
-            errors["face"] = str(error)
+        except _RUN_FAULTS:
+            raise
+        except Exception as error:
+            errors["face"] = _worded(error)
             server_fault = isinstance(error, _SERVER_FAULTS)
         else:
             answers["face"] = _codes_of(rows)
@@ -173,9 +176,11 @@ async def ask(client: AsyncRecogniser, sample: Sample) -> Outcome:
         try:
             media = Media(text=sample.text, audio=sample.speech, video=sample.video)
             recognition = await client.recognise(media, past=past)
-        except (*_SAMPLE_FAULTS, *_SERVER_FAULTS) as error:
+        except _RUN_FAULTS:
+            raise
+        except Exception as error:
             brought = [name for name in ("text", "speech", "video") if getattr(sample, name)]
-            errors |= dict.fromkeys([*brought, "fused"], str(error))
+            errors |= dict.fromkeys([*brought, "fused"], _worded(error))
             server_fault = server_fault or isinstance(error, _SERVER_FAULTS)
         else:
             reports = recognition.modalities.items()
@@ -183,6 +188,11 @@ async def ask(client: AsyncRecogniser, sample: Sample) -> Outcome:
             answers["fused"] = recognition.result
             errors |= recognition.failures
     return Outcome(answers, errors, server_fault)
+
+
+def _worded(error: Exception) -> str:
+    """Name what nobody expected beside what it says; the library's own errors say enough."""
+    return str(error) if isinstance(error, RecogniserError) else f"{type(error).__name__}: {error}"
 
 
 def read_crop(path: Path) -> np.ndarray:

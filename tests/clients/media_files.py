@@ -72,3 +72,33 @@ def seconds_of(data: bytes) -> float:
     """Return what a file says of its length."""
     with av.open(io.BytesIO(data)) as container:
         return container.duration / av.time_base
+
+
+def encoded_sound(
+    codec: str, rate: int, layout: str, seconds: float, container: str, into: bytes | None = None
+) -> bytes:
+    """Encode noise in any layout; with `into`, beside the pictures of a film."""
+    file = io.BytesIO()
+    with av.open(file, "w", format=container) as output:
+        stream = output.add_stream(codec, rate=rate, layout=layout)
+        pictures = [] if into is None else _copied_pictures(into, output)
+        channels = stream.layout.nb_channels
+        samples = noise(seconds, rate, channels).reshape(1, -1)
+        for start in range(0, samples.shape[1], 1024 * channels):
+            part = np.ascontiguousarray(samples[:, start : start + 1024 * channels])
+            block = av.AudioFrame.from_ndarray(part, "s16", layout)
+            block.sample_rate, block.time_base = rate, Fraction(1, rate)
+            block.pts = start // channels
+            output.mux(stream.encode(block))
+        output.mux(stream.encode(None))
+        output.mux(pictures)
+    return file.getvalue()
+
+
+def _copied_pictures(film: bytes, output: av.container.OutputContainer) -> list[av.Packet]:
+    with av.open(io.BytesIO(film)) as container:
+        copy = output.add_stream_from_template(container.streams.video[0])
+        packets = [packet for packet in container.demux(video=0) if packet.size]
+    for packet in packets:
+        packet.stream = copy
+    return packets

@@ -3,11 +3,20 @@ import itertools
 import numpy as np
 import pytest
 
-from clients.chunks import cut
+from clients.chunks import Combination, cut
 from clients.contract import LIMITS
 from clients.errors import UncuttableMediaError, UnreadableFileError
 from clients.media import Media
-from tests.clients.media_files import film, noise, pictures_of, samples_of, seconds_of, wav
+from clients.protocol import Context, Recognition
+from tests.clients.media_files import (
+    encoded_sound,
+    film,
+    noise,
+    pictures_of,
+    samples_of,
+    seconds_of,
+    wav,
+)
 
 
 def test_text_alone_is_one_chunk():
@@ -126,3 +135,55 @@ def test_a_film_cut_short_by_accident_is_sent_as_far_as_it_goes():
 def test_a_live_recording_without_a_declared_length_is_cut():
     chunks = list(cut(Media(video=film(70, container="matroska", options={"live": "1"}))))
     assert len(chunks) == 2
+
+
+@pytest.mark.parametrize(
+    ("layouts", "channels"), [(("mono", "stereo"), 1), (("stereo", "mono", "5.1"), 2)]
+)
+def test_sound_that_changes_its_channels_is_cut(layouts, channels):
+    seconds = 64 / len(layouts)
+    parts = [encoded_sound("aac", 8_000, layout, seconds, "adts") for layout in layouts]
+    pieces = [samples_of(chunk.audio) for chunk in cut(Media(audio=b"".join(parts)))]
+    assert {piece.shape[1] for piece in pieces} == {channels}
+    joined = np.concatenate([pieces[0], *(piece[8_000:] for piece in pieces[1:])])
+    assert len(joined) / 8_000 == pytest.approx(64, abs=1)
+    whole_seconds = joined[: len(joined) // 8_000 * 8_000].reshape(-1, 8_000 * channels)
+    assert np.abs(whole_seconds).max(axis=1).min() > 500
+
+
+def test_sound_of_eight_channels_is_cut():
+    pieces = [chunk.audio for chunk in cut(Media(audio=wav(noise(70, channels=8))))]
+    assert [samples_of(piece).shape[1] for piece in pieces] == [2, 2]
+
+
+def test_sound_at_a_rate_that_nothing_has_is_refused_before_it_is_cut():
+    slow = encoded_sound("flac", 1, "mono", 12_000, "matroska")
+    with pytest.raises(UnreadableFileError, match="1 samples a second, expected 1000 to 768000"):
+        list(cut(Media(audio=slow)))
+
+
+def test_a_long_film_with_sound_that_nothing_can_hear_keeps_its_pictures():
+    whole = encoded_sound("flac", 1, "mono", 70, "matroska", into=film(70))
+    chunks = list(cut(Media(video=whole)))
+    assert len(chunks) == 2
+    assert all(chunk.film and chunk.audio is None for chunk in chunks)
+
+
+@pytest.mark.parametrize("name", ["audio", "video"])
+def test_a_playlist_opens_nothing(name, tmp_path):
+    (tmp_path / "secret.ts").write_bytes(film(70, sound=noise(70), container="mpegts"))
+    playlist = tmp_path / "list.m3u8"
+    playlist.write_text("#EXTM3U\n#EXT-X-TARGETDURATION:70\n#EXTINF:70,\nsecret.ts\n")
+    (chunk,) = cut(Media(**{name: playlist}))
+    assert {chunk.audio, chunk.film} == {playlist.read_bytes(), None}
+
+
+@pytest.mark.parametrize("codes", [(0, 2), (2, 0), (2, 2)])
+def test_what_is_wrong_with_a_modality_does_not_depend_on_the_order_of_the_chunks(codes, caplog):
+    combination = Combination(Context(), (), context=False)
+    for code in codes:
+        report = {"error_code": code, "message": "dark" * bool(code), "message_ko": "", "count": 4}
+        combination.add(Recognition({"result": {}, "modalities": {"video": report}}))
+    well = 0 in codes
+    assert combination.result().failures == ({} if well else {"video": "error_code 2: dark"})
+    assert ("a part of the video was left out: error_code 2: dark" in caplog.text) is well

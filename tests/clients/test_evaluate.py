@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from clients import Media, Recogniser
+from clients import Media, Recogniser, chunks, recogniser
 from clients.contract import AGE_CODE, EMOTIONS, SPEECH_FEATURE, VIDEO_FEATURE
 from clients.evaluate import main
 from clients.evaluation import pictures
@@ -153,6 +153,22 @@ def test_a_row_that_the_server_failed_on_is_counted_and_asked_again(run, write, 
     assert report()["rows"]["failed"] == 1
     assert run(manifest, "--resume") == 0
     assert report()["rows"] == {"selected": 2, "answered": 2, "failed": 0}
+
+
+@pytest.mark.usefixtures("without_pictures")
+def test_a_row_that_nobody_expected_to_fail_is_counted_and_the_run_goes_on(
+    run, write, report, monkeypatch
+):
+    def cut(media):
+        if media.text == "sentence 1":
+            raise ZeroDivisionError("in the media")
+        return chunks.cut(media)
+
+    monkeypatch.setattr(recogniser, "cut", cut)
+    assert run(write(*sentences(3)), "--strict") == 5
+    assert report()["rows"] == {"selected": 3, "answered": 2, "failed": 1}
+    (failure,) = report()["failures"]
+    assert failure["errors"]["text"] == "ZeroDivisionError: in the media"
 
 
 def test_no_answer_at_all_exits_with_4(run, write, fake, caplog):

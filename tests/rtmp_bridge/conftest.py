@@ -7,17 +7,20 @@ import contextlib
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 
 from clients import Backoff, Connection
 from rtmp_bridge.outcomes import Outcome
-from rtmp_bridge.settings import StreamSettings
+from rtmp_bridge.settings import Buffering, Patience, StreamSettings
 from rtmp_bridge.state import State, StateChange
 from rtmp_bridge.stream import Stream
 from tests.clients.fake_triton import FakeTriton, serve
+from tests.rtmp_bridge.live_media import write_stream
 
 PATIENCE = 60.0
+QUICK = Patience(open=10.0, stall=0.5, silence=1.5, backoff=Backoff(first=0.05, longest=0.1))
 
 
 @pytest.fixture
@@ -75,6 +78,33 @@ async def running(run: Run) -> AsyncIterator[None]:
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
+
+
+def film(folder: Path, seconds: float = 4.0, **what) -> StreamSettings:
+    """Write a file that is replayed."""
+    path = folder / "clip.flv"
+    write_stream(str(path), seconds, **what)
+    return replayed(path)
+
+
+def replayed(path: Path) -> StreamSettings:
+    return StreamSettings("clip", str(path), buffering=Buffering.WAIT)
+
+
+def listening(**what) -> StreamSettings:
+    """Return a stream that waits for a publisher, and not long for anything else."""
+    address = f"rtmp://127.0.0.1:{free_port()}/live/key"
+    given = {"buffered": 100, "patience": QUICK} | what
+    return StreamSettings("door", address, listen=True, **given)
+
+
+def lost_times(count: int) -> Callable[[Run], bool]:
+    return lambda run: run.states.count(State.RECONNECTING) == count
+
+
+def adds_up(run: Run) -> bool:
+    account = run.stream.account
+    return account.pending == 0 and account.streamed == len(run.outcomes)
 
 
 def free_port() -> int:

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from rtmp_bridge.chunks import ChunkAssembler, JpegEncoder, count_windows
+from rtmp_bridge.assembler import ChunkAssembler, JpegEncoder, count_windows
+from rtmp_bridge.chunks import SOUND_RATE as RATE
 from rtmp_bridge.errors import SourceError
-from rtmp_bridge.sound import RATE, SoundTrack
+from rtmp_bridge.sound import SoundTrack
 from tests.rtmp_bridge.live_media import picture, tone
 
 

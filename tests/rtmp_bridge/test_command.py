@@ -10,7 +10,7 @@ import pytest
 
 from rtmp_bridge.command import USAGE, main, parse
 from rtmp_bridge.errors import SettingsError
-from rtmp_bridge.settings import Buffering
+from rtmp_bridge.settings import Buffering, Limits
 from tests.rtmp_bridge.conftest import free_port
 
 ROOT = Path(__file__).parents[2]
@@ -50,10 +50,11 @@ def test_live_streams_drop_the_oldest_and_files_wait_unless_told_otherwise():
 
 def test_options_reach_every_stream():
     (stream,) = streams_of(
-        DOOR, "--hop=2", "--window=8", "--max-pixels=100", "--max-bitrate=200", "--attempts=3"
+        *(DOOR, "--hop=2", "--window=8", "--attempts=3"),
+        *("--max-pixels=100", "--max-bitrate=200", "--max-cores=0.5", "--max-streams=3"),
     )
     assert (stream.hop, stream.window, stream.patience.attempts) == (2, 8, 3)
-    assert (stream.limits.pixels, stream.limits.bits_per_second) == (100, 200)
+    assert stream.limits == Limits(pixels=100, bits_per_second=200, cores=0.5, streams=3)
 
 
 def test_outputs_are_what_was_asked_for(tmp_path):

@@ -16,37 +16,22 @@ from clients import Backoff
 from clients.contract import VIDEO_ROW
 from rtmp_bridge import gate
 from rtmp_bridge.buffer import ChunkBuffer
-from rtmp_bridge.chunks import JpegEncoder
 from rtmp_bridge.outcomes import Kind
 from rtmp_bridge.settings import Buffering, Limits, Patience, StreamSettings
 from rtmp_bridge.state import NEXT_STATES, State, StateMachine
 from tests.clients.fake_triton import refuse, wait_for
-from tests.rtmp_bridge.conftest import PATIENCE, free_port, run_of, running
+from tests.rtmp_bridge.conftest import (
+    PATIENCE,
+    adds_up,
+    film,
+    free_port,
+    listening,
+    lost_times,
+    run_of,
+    running,
+)
 from tests.rtmp_bridge.live_media import write_stream
 from tests.rtmp_bridge.publishing import publish
-
-QUICK = Patience(open=10.0, stall=0.5, silence=1.5, backoff=Backoff(first=0.05, longest=0.1))
-
-
-def film(tmp_path, seconds=4.0, **what):
-    path = tmp_path / "clip.flv"
-    write_stream(str(path), seconds, **what)
-    return StreamSettings("clip", str(path), buffering=Buffering.WAIT)
-
-
-def listening(**what):
-    address = f"rtmp://127.0.0.1:{free_port()}/live/key"
-    given = {"buffered": 100, "patience": QUICK} | what
-    return StreamSettings("door", address, listen=True, **given)
-
-
-def lost_times(count):
-    return lambda run: run.states.count(State.RECONNECTING) == count
-
-
-def adds_up(run):
-    account = run.stream.account
-    return account.pending == 0 and account.streamed == len(run.outcomes)
 
 
 def test_a_file_ends_with_a_result_for_every_second(fake, tmp_path):
@@ -136,23 +121,6 @@ def test_a_publisher_that_comes_back_is_taken_again(fake):
     fresh = [index for index, one in enumerate(run.outcomes) if one.chunk.fresh]
     assert len(fresh) == 3
     assert all("PAST_VIDEO" not in fake.sent(index) for index in fresh)
-
-
-def test_no_thread_is_left_when_publishers_come_and_go(fake):
-    async def go():
-        run = run_of(listening(), fake.grpc)
-        counts = []
-        async with running(run):
-            for times in range(1, 6):
-                await publish(run.stream.settings.address, 1.0)
-                await run.until(lost_times(times))
-                await run.until(lambda run: run.states[-1] is State.CONNECTING)
-                counts.append(
-                    sum(thread.name.startswith("ingest") for thread in threading.enumerate())
-                )
-        return counts
-
-    assert max(asyncio.run(go())) <= 1
 
 
 @pytest.mark.parametrize("address", ["live/wrong", "other/wrong"])
@@ -341,16 +309,6 @@ def test_a_codec_that_changes_costs_its_own_track_until_the_next_connection(fake
     asyncio.run(run.stream.run())
     assert run.states[-1] is State.ENDED
     assert run.stream.account.results == 3
-
-
-def test_what_nobody_expected_costs_its_own_stream(fake, tmp_path, monkeypatch):
-    def break_down(encoder, frame):
-        raise KeyError("never seen before")
-
-    monkeypatch.setattr(JpegEncoder, "encode", break_down)
-    run = run_of(film(tmp_path), fake.grpc)
-    asyncio.run(run.stream.run())
-    assert (run.changes[-1].after, run.changes[-1].reason) == (State.FAILED, "failed")
 
 
 def test_a_chunk_that_nobody_expected_to_fail_is_a_reported_error(fake, tmp_path):

@@ -1,6 +1,7 @@
 """The page's addresses: who may come in, what they say, and what they take."""
 
 import asyncio
+import sys
 
 import grpc
 import httpx
@@ -8,6 +9,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from clients import Connection
+from rtmp_bridge import trial
 from rtmp_bridge.errors import SettingsError
 from rtmp_bridge.outputs import Events, Metrics
 from rtmp_bridge.settings import PageSettings, StreamSettings
@@ -143,6 +145,22 @@ def test_why_a_clip_is_not_recognised_is_said(open_page, fake, code, status):
     answer = open_page().post("/recognise", params={"text": "기뻐"})
     assert answer.status_code == status
     assert answer.json()["error"]
+
+
+@pytest.mark.parametrize(
+    ("fault", "told"),
+    [
+        ("os.abort()", "SIGABRT"),
+        ("bytes(1 << 40)", "MiB of memory"),
+        ("os.write(1, bytes(100))", "has harmed"),
+    ],
+)
+def test_a_clip_that_harms_what_reads_it_is_refused(open_page, monkeypatch, fault, told):
+    program = f"import os\nfrom rtmp_bridge import trial\ntrial.media_of = lambda *_: {fault}\n"
+    monkeypatch.setattr(trial, "COMMAND", (sys.executable, "-c", f"{program}trial.main()"))
+    answer = open_page().post("/recognise", content=b"a clip")
+    assert answer.status_code in (422, 502)
+    assert told in answer.json()["error"]
 
 
 def test_with_a_token_only_those_who_bring_it_come_in(open_page):

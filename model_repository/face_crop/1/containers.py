@@ -2,28 +2,45 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import BinaryIO
 
 import av
-from contract import LIMITS
+from av.format import ContainerFormat
 
-#: Decoders refuse larger pictures themselves, before they allocate them.
-DECODER_OPTIONS = {"max_pixels": str(LIMITS.pixels)}
-#: The whitelist names no protocol that exists: a playlist may not open files or addresses. The
-#: decoders' options are here too because FFmpeg decodes some pictures while it probes.
-_CONTAINER_OPTIONS = {"protocol_whitelist": "none", **DECODER_OPTIONS}
+#: Formats that consist of references. FFmpeg waits for what a playlist of a live stream refers to
+#: as long as the playlist says.
+_REFERRING = frozenset({"concat", "dash", "hls", "imf", "rtsp", "sdp", "webm_dash_manifest"})
 
 
-def open_container(file: BinaryIO) -> av.container.InputContainer:
+def open_container(file: BinaryIO, most_pixels: int) -> av.container.InputContainer:
     """Open an encoded file.
 
     Args:
         file: Open for reading in binary, with `seek`.
+        most_pixels: Width times height of what may be decoded; FFmpeg decodes some pictures while
+            it probes.
 
     Raises:
         av.FFmpegError, ValueError: It is none that FFmpeg can read.
     """
-    return av.open(file, options=_CONTAINER_OPTIONS, metadata_errors="ignore")
+    options = {
+        "protocol_whitelist": "none",  # names none that exists: nothing else is opened
+        "format_whitelist": _self_contained_formats(),
+        **decoder_options(most_pixels),
+    }
+    return av.open(file, options=options, metadata_errors="ignore")
+
+
+@cache
+def _self_contained_formats() -> str:
+    known = sorted(av.formats_available - _REFERRING)
+    return ",".join(name for name in known if ContainerFormat(name).is_input)
+
+
+def decoder_options(most_pixels: int) -> dict[str, str]:
+    """Return what a decoder is opened with: it refuses larger pictures before it allocates them."""
+    return {"max_pixels": str(most_pixels)}
 
 
 def cause_of(error: Exception) -> str:

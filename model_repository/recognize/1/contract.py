@@ -35,6 +35,9 @@ GENDER_CODES = {"30001": "male", "30002": "female"}
 #: The order of the fusion network's WEIGHTS and of `modalities` in a result.
 MODALITIES = ("text", "speech", "video")
 
+#: The speech network hears windows of so many seconds, and one begins every so many seconds.
+SPEECH_WINDOW, SPEECH_STRIDE = 2, 1
+
 TEXT_FEATURE = 512
 SPEECH_FEATURE = 768
 VIDEO_FEATURE = 4096

@@ -1,0 +1,1 @@
+../model_repository/recognize/1/contract.py
