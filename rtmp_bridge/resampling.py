@@ -1,1 +1,1 @@
-../clients/resampling.py
+../model_repository/speech_frontend/1/resampling.py

@@ -212,7 +212,7 @@ def _check_names(given: Iterable[Flag], known_flags: Collection[str]) -> None:
         if name in _REFUSED:
             raise FlagError(f"--{name} cannot be given: {_REFUSED[name]}")
         # tritonserver also takes what a flag begins with, which no check here would recognise.
-        if known_flags and name not in known_flags:
+        if known_flags and name not in known_flags and name not in HEALTH_FLAGS:
             raise FlagError(f"--{name} is no flag of this tritonserver: see --help")
 
 

@@ -28,7 +28,7 @@ from clip_budgets import (
     check_video_bytes,
     refusal,
 )
-from containers import DECODER_OPTIONS, cause_of, open_container
+from containers import cause_of, decoder_options, open_container
 from contract import LIMITS, MediaError, VideoStatus
 from picture import Picture
 from PIL import Image, ImageOps
@@ -197,7 +197,7 @@ class VideoClip:
 
     def _open(self) -> av.container.InputContainer:
         try:
-            return open_container(io.BytesIO(self._data))
+            return open_container(io.BytesIO(self._data), LIMITS.pixels)
         except (av.FFmpegError, ValueError) as error:
             message = f"VIDEO is no container that FFmpeg can read: {cause_of(error)}"
             raise refusal(message) from error
@@ -207,7 +207,7 @@ class VideoClip:
         with self._open() as container:
             stream = picture_stream(container)
             stream.codec_context.thread_count = 1  # instances are the parallelism
-            stream.codec_context.options = DECODER_OPTIONS
+            stream.codec_context.options = decoder_options(LIMITS.pixels)
             clock = FrameClock(frame_interval(stream))
             budget = RateBudget()
             damage: list[Exception] = []

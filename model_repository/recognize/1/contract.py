@@ -68,9 +68,6 @@ class Limits:
     #: Of a JPEG; cameras and programs make at most a dozen.
     scans: int = 100
     max_fps: float = 240.0
-    min_sample_rate: int = 2_000
-    max_sample_rate: int = 768_000
-    channels: int = 64
     #: CPU time that decoding may take whatever it is, and beyond that for each second of it.
     cpu_seconds: float = 4.0
     cpu_seconds_a_second: float = 0.6

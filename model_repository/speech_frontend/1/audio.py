@@ -10,8 +10,9 @@ import av
 import numpy as np
 from bounded_worker import Leash, no_leash
 from containers import cause_of, open_container
-from contract import MediaError, SpeechStatus
-from sound_budgets import check_format, check_length, check_sound_bytes
+from contract import LIMITS, MediaError, SpeechStatus
+from resampling import Resampler, check_block
+from sound_budgets import check_length, check_sound_bytes
 
 SAMPLE_RATE = 16_000
 #: Shorter recordings hold no syllable.
@@ -54,14 +55,14 @@ def decode_audio(data: bytes, name: str = "AUDIO", leash: Leash = no_leash) -> n
 def has_sound_track(data: bytes) -> bool:
     """Say whether a container holds sound; False when it cannot be opened."""
     try:
-        with open_container(io.BytesIO(data)) as container:
+        with open_container(io.BytesIO(data), LIMITS.pixels) as container:
             return bool(container.streams.audio)
     except (av.FFmpegError, ValueError):
         return False
 
 
 def _decode(data: bytes, name: str, leash: Leash) -> np.ndarray:
-    with open_container(io.BytesIO(data)) as container:
+    with open_container(io.BytesIO(data), LIMITS.pixels) as container:
         if not container.streams.audio:
             raise MediaError(SpeechStatus.UNREADABLE, f"{name} has no sound track")
         if container.duration is not None:
@@ -78,23 +79,24 @@ def _decode(data: bytes, name: str, leash: Leash) -> np.ndarray:
     return samples
 
 
-def _blocks(container: av.container.InputContainer, name: str, leash: Leash):
-    """Yield mono blocks float32 [n]; packets that do not decode are skipped as players do."""
-    resampler: av.AudioResampler | None = None
-    kind: tuple | None = None
+def _blocks(
+    container: av.container.InputContainer, name: str, leash: Leash
+) -> Iterator[np.ndarray]:
+    """Yield mono blocks float32 [n]; packets that do not decode are skipped as players do.
+
+    FFmpeg's own down-mix is 3 dB hotter than a mean.
+    """
+    resampler = Resampler("flt", SAMPLE_RATE)
     seconds = 0.0
     for frame in _frames(container, leash):
-        check_format(name, frame.sample_rate, frame.layout.nb_channels)
+        check_block(frame)
         seconds += frame.samples / frame.sample_rate
         check_length(name, seconds)
         leash(seconds)
-        # Sound may change its format on the way; a resampler takes one.
-        if kind != (kind := (frame.format.name, frame.layout.name, frame.sample_rate)):
-            yield from _mono(resampler, None)
-            resampler = av.AudioResampler(format="flt", rate=SAMPLE_RATE)
-        frame.pts = None  # gaps in time are not silence
-        yield from _mono(resampler, frame)
-    yield from _mono(resampler, None)
+        for part in resampler.resample(frame):
+            yield part.mean(axis=1, dtype=np.float32)
+    for part in resampler.flush():
+        yield part.mean(axis=1, dtype=np.float32)
 
 
 def _frames(container: av.container.InputContainer, leash: Leash) -> Iterator[av.AudioFrame]:
@@ -102,20 +104,6 @@ def _frames(container: av.container.InputContainer, leash: Leash) -> Iterator[av
         leash()
         with suppress(av.InvalidDataError):
             yield from packet.decode()
-
-
-def _mono(resampler: av.AudioResampler | None, frame: av.AudioFrame | None) -> Iterator[np.ndarray]:
-    """Resample a frame, or what is held back if None, to the mean of its channels.
-
-    FFmpeg's own down-mix is 3 dB hotter than a mean. The samples come packed, in one plane: PyAV
-    counts a plane too many of planar sound from eight channels on, and reads it.
-    """
-    if resampler is None:
-        return
-    for part in resampler.resample(frame):
-        channels = part.layout.nb_channels
-        packed = np.frombuffer(part.planes[0], np.float32)[: part.samples * channels]
-        yield packed.reshape(-1, channels).mean(axis=1, dtype=np.float32)
 
 
 def _check_usable(samples: np.ndarray, name: str) -> None:

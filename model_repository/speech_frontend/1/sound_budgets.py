@@ -14,21 +14,6 @@ def check_sound_bytes(name: str, size: int) -> None:
         )
 
 
-def check_format(name: str, rate: int, channels: int) -> None:
-    """Refuse sample rates at which a few bytes are hours, and more channels than can be mixed."""
-    if not LIMITS.min_sample_rate <= rate <= LIMITS.max_sample_rate:
-        raise MediaError(
-            SpeechStatus.UNREADABLE,
-            f"{name} has a sample rate of {rate} Hz, expected {LIMITS.min_sample_rate} to "
-            f"{LIMITS.max_sample_rate}",
-        )
-    if channels > LIMITS.channels:
-        raise MediaError(
-            SpeechStatus.UNREADABLE,
-            f"{name} has {channels} channels, at most {LIMITS.channels} are accepted",
-        )
-
-
 def check_length(name: str, seconds: float) -> None:
     """Refuse sound that is too long."""
     if seconds > LIMITS.seconds + LIMITS.seconds_tolerance:
