@@ -36,7 +36,7 @@ SMALLEST_FACE = 1 / 12
 #: The boxes that a level, and all levels together, pass on at most: the most probable ones. Films
 #: of one or two people have under 60; textures that were made to look like faces everywhere have
 #: tens of thousands, and suppressing overlaps takes their square in time and memory.
-MOST_CANDIDATES = 1_000
+MOST_CANDIDATES = 500
 #: The sides of P-net's window on the levels that can answer to a face, as parts of the face's side.
 #: Wider bounds change neither the faces found nor their probabilities.
 ANSWERING_WINDOWS = (0.4, 1.4)
