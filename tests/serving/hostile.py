@@ -52,6 +52,16 @@ def rows(array: np.ndarray) -> tuple[str, np.ndarray]:
     return "FP32", array.astype(np.float32)
 
 
+def past_rows(feature_width: int, columns: int | slice, value: float | list) -> tuple:
+    """Return a good context row and one that is spoilt."""
+    both = np.zeros((2, feature_width + 10))
+    both[:, feature_width] = 1
+    both[:, feature_width + 7] = 30
+    both[:, feature_width + 8] = 1
+    both[1, columns] = value
+    return rows(both)
+
+
 def wav(samples: np.ndarray, rate: int = 16_000) -> bytes:
     """Write samples in [-1, 1] as a 16 bit mono wav file."""
     target = io.BytesIO()
@@ -84,8 +94,6 @@ def png_bomb(side: int = 30_000) -> bytes:
 
 def kinds(clip: bytes) -> list[Kind]:
     """List the bad requests; `clip` is a good video to spoil."""
-    bad_rows = np.zeros((2, 4106))
-    bad_rows[1, 7] = np.nan
     return [
         Kind("an empty sentence", {"TEXT": text(b"")}, "TEXT has no letter"),
         Kind("only spaces", {"TEXT": text(b" \t\n ")}, "TEXT has no letter"),
@@ -129,7 +137,38 @@ def kinds(clip: bytes) -> list[Kind]:
             "both",
             failed="video",
         ),
-        Kind("past rows with NaN", {"PAST_VIDEO": rows(bad_rows)}, "PAST_VIDEO row 1"),
+        Kind(
+            "past rows with NaN",
+            {"PAST_VIDEO": past_rows(4_096, 7, np.nan)},
+            "PAST_VIDEO row 1: a feature",
+        ),
+        Kind(
+            "past rows that overflow",
+            {"PAST_VIDEO": rows(np.full((2, 4_106), 3e38))},
+            "PAST_VIDEO row 0: a feature",
+        ),
+        Kind(
+            "a past posterior that is none",
+            {"PAST_SPEECH": past_rows(768, slice(768, 770), [5, -3])},
+            "PAST_SPEECH row 1: the emotion",
+        ),
+        Kind(
+            "a past age before birth",
+            {"PAST_SPEECH": past_rows(768, 775, -400), "TEXT": text(SENTENCE)},
+            "PAST_SPEECH row 1: the age",
+        ),
+        Kind(
+            "a good sentence with more sound than is accepted",
+            {"TEXT": text(SENTENCE), "AUDIO": file(bytes((32 << 20) + 1))},
+            "AUDIO has 33554433 bytes, at most 33554432",
+            failed="speech",
+        ),
+        Kind(
+            "a good sentence with more frames than are accepted",
+            {"TEXT": text(SENTENCE), "FRAMES": text(*[b""] * 1_801)},
+            "FRAMES has 1801 images, at most 1800",
+            failed="video",
+        ),
         Kind("past rows of a wrong width", {"PAST_VIDEO": rows(np.zeros((1, 4096)))}, "PAST_VIDEO"),
         Kind("too many past rows", {"PAST_SPEECH": rows(np.zeros((61, 778)))}, "at most 60"),
         Kind("a frame rate alone", {"FPS": rows(np.full(1, 10.0))}, "no modality"),

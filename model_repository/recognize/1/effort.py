@@ -57,7 +57,10 @@ class Effort:
             while not (await asyncio.wait([task], timeout=INTERVAL))[0]:
                 if self._cause is None:
                     self._look()
+            failure = task.exception()
             self.check()
+            if failure is not None:
+                raise failure
             return task.result()
         finally:
             if self._cause is not None:
