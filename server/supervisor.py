@@ -44,6 +44,10 @@ logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
 
+#: Seconds after which a task that was cancelled and goes on is cancelled again.
+_CANCELLING = 0.1
+
+
 class State(Enum):
     """What the supervisor is doing."""
 
@@ -369,7 +373,9 @@ class Supervisor:
 
 
 async def _cancel(tasks: Iterable[asyncio.Future]) -> None:
-    tasks = list(tasks)
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
+    pending = set(tasks)
+    # Before Python 3.12 `asyncio.wait_for` loses a cancellation that comes together with its result.
+    while pending:
+        for task in pending:
+            task.cancel()
+        _, pending = await asyncio.wait(pending, timeout=_CANCELLING)
