@@ -374,7 +374,7 @@ class Supervisor:
 
 async def _cancel(tasks: Iterable[asyncio.Future]) -> None:
     pending = set(tasks)
-    # Before Python 3.12 `asyncio.wait_for` loses a cancellation that comes together with its result.
+    # Before Python 3.12 `asyncio.wait_for` loses a cancellation that comes with its result.
     while pending:
         for task in pending:
             task.cancel()
