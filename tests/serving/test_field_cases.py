@@ -31,7 +31,7 @@ MOST_KEPT_MB = 300
 SLICE = 150
 #: A request that nobody waits for stops within a second.
 STOPPED_AFTER_S = 1.0
-#: How long is looked at whether anybody works on; a process that takes another's place does briefly.
+#: How long is looked at whether anybody works on; a process that replaces another does briefly.
 LOOKED_AT_S = 3.0
 
 
