@@ -53,4 +53,7 @@ def _tensor(request: dict, name: str) -> SimpleNamespace | None:
     """Stand for Triton's function of that name; a request is a dictionary of arrays."""
     if name not in request:
         return None
-    return SimpleNamespace(name=lambda: name, as_numpy=lambda: request[name])
+    values = request[name]
+    return SimpleNamespace(
+        name=lambda: name, shape=lambda: list(values.shape), as_numpy=lambda: values
+    )

@@ -85,8 +85,8 @@ CASES = (
         "7.1 AAC", lambda source: aac_of_eight_channels(source.samples), is_good=True, seconds=5.0
     ),
     _film("a film with 7.1 AAC", film_with_eight_channels, is_good=True, seconds=5.0),
-    _sound("FLAC at 1 Hz without a length", lambda _: slow_flac(12_000), says="60 s|Hz|rate"),
-    _sound("FLAC at 2 Hz", lambda _: slow_flac(12_000, 2, "flac"), says="60 s|Hz|rate"),
+    _sound("FLAC at 1 Hz without a length", lambda _: slow_flac(12_000), says="60 s|a second"),
+    _sound("FLAC at 2 Hz", lambda _: slow_flac(12_000, 2, "flac"), says="60 s|a second"),
     *(
         _picture(f"a texture of {width}x144", lambda source, width=width: texture(source, width))
         for width in (700, 6_553, 32_768)
