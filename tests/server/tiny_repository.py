@@ -84,13 +84,17 @@ instance_group [ { count: 1 } ]
 """
 
 _TEXT_MODEL = '''
+import time
 from pathlib import Path
 
 import triton_python_backend_utils as pb_utils
 
 
 class TritonPythonModel:
-    """Answers with its input; the path of a pipe is answered when the pipe's writer closes it."""
+    """Answers with its input.
+
+    The path of a pipe is answered when the pipe's writer closes it, `work for N s` after so long.
+    """
 
     def execute(self, requests):
         return [self._answer(request) for request in requests]
@@ -99,6 +103,10 @@ class TritonPythonModel:
         text = pb_utils.get_input_tensor_by_name(request, "TEXT").as_numpy()
         if text[0].startswith(b"/"):
             Path(text[0].decode()).read_text()
+        if text[0].startswith(b"work for "):
+            end = time.monotonic() + float(text[0].split()[2])
+            while time.monotonic() < end:
+                pass
         return pb_utils.InferenceResponse([pb_utils.Tensor("ECHO", text)])
 '''
 

@@ -165,7 +165,10 @@ class BoundedProcess:
 
     def _is_stopped(self) -> bool:
         options = os.WSTOPPED | os.WNOHANG | os.WNOWAIT
-        return os.waitid(os.P_PID, self._process.pid, options) is not None
+        try:
+            return os.waitid(os.P_PID, self._process.pid, options) is not None
+        except ChildProcessError:
+            return False  # it has just ended, which the line tells too
 
     def _end(self) -> BoundedError:
         """Say how the process ended; one that closed the line and lives breaks off."""
