@@ -18,15 +18,13 @@ COMPUTING = {"export", "recognize", "text_tokenizer", "training"}
 COMPUTING_NICENESS = 10
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_itemcollected(item: pytest.Item) -> None:
     """Make two groups, for `pytest -n 2 --dist loadgroup` to run side by side.
 
     A group stays in one process, so that a fixture of the session is still made once.
     """
-    for item in items:
-        group = "computing" if _computes(item) else "serving"
-        item.add_marker(pytest.mark.xdist_group(group))
+    group = "computing" if _computes(item) else "serving"
+    item.add_marker(pytest.mark.xdist_group(group))
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
