@@ -10,33 +10,37 @@ import pytest
 
 from server import RunningServer, running_server
 
-TESTS = Path(__file__).parent
-DEMO = TESTS.parent / "demo"
+DEMO = Path(__file__).parents[1] / "demo"
 
 #: Folders whose tests compute and time nothing; the others share servers and have deadlines.
 COMPUTING = {"export", "recognize", "text_tokenizer", "training"}
 COMPUTING_NICENESS = 10
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Make two groups, for `pytest -n 2 --dist loadgroup` to run side by side.
+def group_of(nodeid: str) -> str:
+    """Tell to which of two groups a test belongs."""
+    return "computing" if nodeid.split("/")[1] in COMPUTING else "serving"
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log):
+    """Run the two groups of `pytest -n 2` side by side.
 
     A group stays in one process, so that a fixture of the session is still made once.
     """
-    for item in items:
-        group = "computing" if _computes(item) else "serving"
-        item.add_marker(pytest.mark.xdist_group(group))
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Groups(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return group_of(nodeid)
+
+    return Groups(config, log)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Let what computes use the time that servers with deadlines leave."""
-    if "PYTEST_XDIST_WORKER" in os.environ and _computes(item):
+    if "PYTEST_XDIST_WORKER" in os.environ and group_of(item.nodeid) == "computing":
         os.setpriority(os.PRIO_PROCESS, 0, COMPUTING_NICENESS)
-
-
-def _computes(item: pytest.Item) -> bool:
-    return item.path.relative_to(TESTS).parts[0] in COMPUTING
 
 
 @pytest.fixture(scope="session")
