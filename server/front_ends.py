@@ -161,7 +161,13 @@ class FrontEnds:
         """
         config = await self.config(model)
         kept = {key: config[key] for key in ("name", "max_batch_size", "input", "output")}
-        refusal = {**kept, "backend": "python", "instance_group": [{"kind": "KIND_CPU"}]}
+        refusal = {
+            **kept,
+            "backend": "python",
+            "instance_group": [{"kind": "KIND_CPU"}],
+            # A change of instances alone would be made in the old model, with its own code.
+            "parameters": {"refuses": {"string_value": "all"}},
+        }
         await self._http.load_model(
             model,
             headers=self._http_headers,

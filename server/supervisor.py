@@ -319,10 +319,12 @@ class Supervisor:
         stubs.look()
         busy = stubs.everyone()
         if self._settings.reloads_models and stubs.in_service(FRONT_DOOR):
-            with suppress(*FAILURES):
+            try:
                 await asyncio.wait_for(
                     self._front_ends.refuse_requests(FRONT_DOOR), self._patience.close
                 )
+            except FAILURES as error:
+                logger.error("%s goes on taking requests: %r", FRONT_DOOR, error)
         quiet = 0
         while quiet < self._patience.quiet_looks:
             await asyncio.sleep(self._patience.look)
