@@ -1,6 +1,8 @@
-"""A killed process of the full server is replaced without an operator, and nothing is left."""
+"""A killed or stopped process of the full server is replaced, and nothing is left."""
 
 from __future__ import annotations
+
+import signal
 
 import psutil
 import pytest
@@ -32,13 +34,25 @@ def served():
     assert leftovers(seen, regions) == []
 
 
-@pytest.mark.parametrize("victim", ["face_crop_0_0", "vgg_face_0_0", "recognize_0_0", SERVER])
-def test_clips_are_recognised_as_before_after_a_process_was_killed(served, victim):
+@pytest.mark.parametrize(
+    ("victim", "number"),
+    [
+        ("face_crop_0_0", signal.SIGSTOP),
+        ("vgg_face_0_0", signal.SIGKILL),
+        ("recognize_0_0", signal.SIGKILL),
+        ("speech_frontend_0_0/sound_worker", signal.SIGKILL),
+        (SERVER, signal.SIGKILL),
+    ],
+)
+def test_clips_are_recognised_as_before_after_a_process_was_killed_or_stopped(
+    served, victim, number
+):
     server, expected, seen, regions = served
     well = processes(server)
     seen |= set(well.values())
     regions |= regions_of(well)
     with clips_under_way(server.grpc_url, 1):
-        seconds_to_recover(server, well[victim], expected, len(well))
+        recovery = seconds_to_recover(server, well[victim], expected, len(well), number)
+    assert recovery.reasons or "/" in victim, "the launcher has said nothing"
     assert processes(server).keys() == well.keys()
     assert processes(server)[victim].pid != well[victim].pid
