@@ -29,6 +29,9 @@ FAILURES = (
     asyncio.TimeoutError,
 )
 
+#: Tells the launcher's requests from others' in access logs and traces.
+PROBE_ID = "launcher-probe"
+
 #: Seconds; each call has a shorter limit of its own.
 _LONGEST_CALL = 3600
 #: Triton's words for a request that a queue refused. UNAVAILABLE alone does not tell: gRPC clients
@@ -178,13 +181,13 @@ class FrontEnds:
     async def ask(self, model: str, tensors: Sequence[Tensor], timeout: float) -> Answer:
         """Send a model a request over HTTP, which the admin calls take too."""
         inputs = [_input(triton_http, tensor) for tensor in tensors]
-        call = self._http.infer(model, inputs, headers=self._http_headers)
+        call = self._http.infer(model, inputs, headers=self._http_headers, request_id=PROBE_ID)
         return await _answer(call, timeout)
 
     async def ask_grpc(self, model: str, tensors: Sequence[Tensor], timeout: float) -> Answer:
         """Send a model a request over gRPC."""
         inputs = [_input(triton_grpc, tensor) for tensor in tensors]
-        call = self._grpc.infer(model, inputs, headers=self._grpc_headers)
+        call = self._grpc.infer(model, inputs, headers=self._grpc_headers, request_id=PROBE_ID)
         return await _answer(call, timeout)
 
     async def ask_whether_live(self, timeout: float) -> Answer:

@@ -364,11 +364,12 @@ class Supervisor:
         if self._front_ends is not None:
             await self._front_ends.close()
             self._front_ends = None
+        # Model processes that outlive their server by a moment complain about it.
+        self._launch.reap_server()
         if self._server is not None and self._server.returncode is None:
             self._server.kill()
             await self._server.wait()
         self._server = None
-        self._launch.reap_server()
         self._deaf = []
         self._serving_since = None
         self._health.set_serving(False)
