@@ -74,6 +74,9 @@ class Patience:
 
     ready_interval: float = 0.1
     start: float = 300.0
+    #: Starts until one that never came to serve is given up. On a machine that is busy Triton's
+    #: model processes may fail to lock memory that they share; a wrong configuration fails again.
+    first_starts: int = 2
     probe_interval: float = 5.0
     probe: float = 5.0
     #: Probes in a row that nothing answers, until the server is restarted.
@@ -142,6 +145,7 @@ class Supervisor:
         self._care: ModelCare | None = None
         self._deaf: list[str] = []
         self._has_served = False
+        self._first_starts = 0
         self._serving_since: float | None = None
         self._pauses = Pauses(patience.longest_pause)
         self._restart_cause = ""
@@ -284,7 +288,8 @@ class Supervisor:
         return await self._front_ends.ask_grpc_whether_live(patience)
 
     async def _restart(self) -> State:
-        if not self._has_served:
+        self._first_starts += not self._has_served
+        if self._first_starts >= self._patience.first_starts and not self._has_served:
             raise ServerFailedError("the server could not start; its own message is above")
         if self._serving_since and self._lived() > self._patience.stable:
             self._pauses.reset()
