@@ -45,6 +45,7 @@ def test_samples_however_loud_give_finite_bands(few):
     assert bands.min() >= np.log10(FLOOR)
 
 
+@pytest.mark.filterwarnings("error::RuntimeWarning")
 @settings(max_examples=200)
 @given(st.integers(0, 2**32 - 1))
 def test_a_spoilt_recording_gives_samples_or_a_sentence(seeds, number):
