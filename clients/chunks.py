@@ -312,7 +312,7 @@ def _key_frame_cuts(found: list[_Packet]) -> list[int]:
     if not keys:
         return []
     seconds = found[-1].seconds - found[keys[0]].seconds
-    goal = seconds / max(1, math.ceil(seconds / LIMITS.seconds))
+    goal = seconds / math.ceil(seconds / LIMITS.seconds) if seconds > 0 else LIMITS.seconds
     starts = keys[:1]
     for key, next_key in itertools.pairwise([*keys, len(found)]):
         group = found[key:next_key]

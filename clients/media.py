@@ -41,7 +41,7 @@ class Media:
         """The video when it is one encoded file."""
         if isinstance(self.video, bytes):
             return self.video
-        return self.video if isinstance(self.video, Path) and not self.video.is_dir() else None
+        return self.video if isinstance(self.video, Path) and not _is_folder(self.video) else None
 
     def frames(self) -> Sequence[bytes | Path]:
         """Return the images when the video is given as such, in order; else nothing.
@@ -52,6 +52,13 @@ class Media:
         if self.video is None or self.film is not None:
             return ()
         return frame_files(self.video) if isinstance(self.video, Path) else self.video
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError:  # a name too long for any folder
+        return False
 
 
 def frame_files(folder: Path) -> list[Path]:

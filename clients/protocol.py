@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,12 @@ RECOGNISE_MODEL = "recognize"
 FACE_MODEL = "face_crop"
 #: The networks that look at crops, with what of theirs a context row holds, in its order.
 CROP_MODELS = {"vgg_face": ("FEATURES", "EMOTION"), "age_gender": ("AGE", "GENDER")}
+
+#: What every answer's document holds at least, and what is said of each modality.
+_EMOTIONS = dict.fromkeys(EMOTION_CODES, Real)
+_DOCUMENT = {"result": _EMOTIONS, "modalities": {}, "weights": dict.fromkeys(MODALITIES, Real)}
+_REPORT = {"error_code": int, "message": str, "message_ko": str, "count": int}
+_TYPE_NAMES = {dict: "an object", Real: "a number", int: "a whole number", str: "a string"}
 
 
 def _no_rows(width: int) -> np.ndarray:
@@ -234,7 +241,21 @@ def _document(answer: InferResult) -> dict[str, Any]:
     schema = document.get("schema") if isinstance(document, dict) else None
     if schema != SCHEMA:
         raise UnexpectedAnswerError(f"RESULT: expected schema {SCHEMA!r}, came {schema!r}")
+    _check_part("RESULT", document, _DOCUMENT)
+    for name, report in document["modalities"].items():
+        where = f"RESULT.modalities.{name}"
+        _check_part(where, report, _REPORT | ({"result": _EMOTIONS} if "result" in report else {}))
     return document
+
+
+def _check_part(where: str, part: Any, expected: type | dict[str, Any]) -> None:
+    """Check the type of a part of a document, and where keys are expected, of what is in it."""
+    kind, keys = (dict, expected) if isinstance(expected, dict) else (expected, {})
+    if not isinstance(part, kind):
+        came = f"{part!r:.80}"
+        raise UnexpectedAnswerError(f"{where}: expected {_TYPE_NAMES[kind]}, came {came}")
+    for key, inner in keys.items():
+        _check_part(f"{where}.{key}", part.get(key), inner)
 
 
 def _tensor(answer: InferResult, name: str) -> np.ndarray:

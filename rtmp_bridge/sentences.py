@@ -121,5 +121,6 @@ def _read_cue(block: str) -> Sentence | None:
 
 
 def _seconds(parts: tuple[str | None, ...]) -> float:
-    hours, minutes, seconds, milliseconds = (int(part or 0) for part in parts)
+    # Hours of any number of digits are a float; where it is infinite, Sentence refuses it.
+    hours, minutes, seconds, milliseconds = (float(part or 0) for part in parts)
     return hours * 3600 + minutes * 60 + seconds + milliseconds / 1000

@@ -36,8 +36,7 @@ def find_admin_key(file: str | None, environment: Mapping[str, str]) -> str:
     if given is not None:
         raise FlagError(f"{FLAG} and {VARIABLE} both give an admin key, expected one of them")
     path = Path(file)
-    if not path.exists():
-        _create(path)
+    _create_missing(path)
     check_private(path, FLAG)
     try:
         return _checked(path.read_text(encoding="ascii").strip(), f"{FLAG} {file}")
@@ -64,9 +63,11 @@ def check_private(path: Path, flag: str) -> None:
         )
 
 
-def _create(path: Path) -> None:
+def _create_missing(path: Path) -> None:
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return
     except OSError as error:
         raise FlagError(f"{FLAG}: cannot make {path}: {error.strerror}") from None
     with os.fdopen(descriptor, "w", encoding="ascii") as file:

@@ -292,5 +292,12 @@ def _optional_endpoint(
 def _check_repositories(flags: Iterable[Flag]) -> None:
     for repository in (value or "" for name, value in flags if name == "model-repository"):
         # Triton also takes s3://, gs:// and as:// addresses, which are its own to judge.
-        if "://" not in repository and not Path(repository).is_dir():
+        if "://" not in repository and not _is_folder(Path(repository)):
             raise MissingRepositoryError(f"the model repository {repository!r} is no folder")
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError:  # a name too long for any folder
+        return False

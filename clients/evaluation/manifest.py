@@ -27,6 +27,7 @@ from pathlib import Path
 
 import numpy as np
 
+from clients.containers import cause_of
 from clients.contract import EMOTIONS, GENDER_CODES
 from clients.errors import ManifestError
 
@@ -95,10 +96,10 @@ def read_manifest(path: Path) -> list[Sample]:
         # Spreadsheets begin a CSV file with a byte order mark, which "utf-8-sig" passes over.
         with path.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.DictReader(file)
-            rows = list(reader)
+            heading, rows = reader.fieldnames or (), list(reader)
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise ManifestError(f"cannot read {path}: {error}") from error
-    _check_heading(path, reader.fieldnames or ())
+    _check_heading(path, heading)
     if not rows:
         raise ManifestError(f"{path}: has a heading and no rows")
     return [_sample(path, number, cells) for number, cells in enumerate(rows, start=2)]
@@ -168,9 +169,12 @@ def _sample(path: Path, number: int, row: Mapping[str | None, str | None]) -> Sa
 def _file(where: str, folder: Path, column: str, cell: str) -> Path | None:
     if not cell:
         return None
-    if not (folder / cell).exists():
-        raise ManifestError(f"{where}: {column}: no file {folder / cell}")
-    return folder / cell
+    file = folder / cell
+    try:
+        file.stat()
+    except (OSError, ValueError) as error:
+        raise ManifestError(f"{where}: {column}: no file {file}: {cause_of(error)}") from error
+    return file
 
 
 def _check_choice(where: str, column: str, cell: str, names: Sequence[str]) -> None:

@@ -37,6 +37,12 @@ def test_an_empty_file_is_refused(tmp_path):
         read(path, "audio")
 
 
+def test_a_name_that_no_file_can_have_is_refused():
+    film = Media(video="a" * 256).film
+    with pytest.raises(UnreadableFileError, match=r"video: cannot read a.*: File name too long"):
+        read(film, "video")
+
+
 def test_half_a_character_is_refused():
     with pytest.raises(UnreadableFileError, match="text: expected Unicode"):
         encode_text("\udc80")

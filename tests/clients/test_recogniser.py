@@ -26,7 +26,7 @@ from clients.media import Media
 from clients.protocol import Context
 from clients.recogniser import AsyncRecogniser, Connection, Recogniser, Tls
 from clients.retry import Backoff
-from tests.clients.fake_triton import DOCUMENT, TENSORS, refuse, serve, wait_for
+from tests.clients.fake_triton import DOCUMENT, REPORT, TENSORS, refuse, serve, wait_for
 from tests.clients.media_files import noise, wav
 
 QUICK = Backoff(attempts=3, first=0.001)
@@ -166,6 +166,28 @@ def test_another_schema_is_not_taken_for_an_answer(recognise, fake, connection):
     fake.document = {"schema": "other/9"}
     with pytest.raises(UnexpectedAnswerError, match=r"expected schema .* came 'other/9'"):
         recognise(connection, HELLO)
+
+
+@pytest.mark.parametrize(
+    ("parts", "words"),
+    [
+        ({"modalities": None}, "RESULT.modalities: expected an object, came None"),
+        ({"result": {"10001": 1}}, "RESULT.result.10002: expected a number, came None"),
+        ({"weights": [0.5]}, r"RESULT.weights: expected an object, came \[0.5\]"),
+        (
+            {"modalities": {"text": REPORT | {"error_code": "0"}}},
+            "RESULT.modalities.text.error_code: expected a whole number, came '0'",
+        ),
+        (
+            {"modalities": {"text": REPORT | {"result": {}}}},
+            "RESULT.modalities.text.result.10001: expected a number, came None",
+        ),
+    ],
+)
+def test_an_answer_that_lacks_a_part_is_refused_by_its_name(fake, connection, parts, words):
+    fake.document = DOCUMENT | parts
+    with Recogniser(connection) as recogniser, pytest.raises(UnexpectedAnswerError, match=words):
+        recogniser.recognise(HELLO)
 
 
 def test_the_token_travels_as_authorization(recognise, fake):

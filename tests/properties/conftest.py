@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import importlib.util
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
 
+from benchmarks.hostile.mutations import mutate
 from benchmarks.hostile.seeds import Seed, make_seeds, read_source
 
 ROOT = Path(__file__).parents[2]
@@ -29,6 +32,20 @@ settings.load_profile("suite")
 def seeds(clip) -> dict[str, Seed]:
     """Small real media by name."""
     return {seed.name: seed for seed in make_seeds(read_source(clip))}
+
+
+@pytest.fixture(scope="session")
+def spoilt(seeds) -> Callable[[str, int], bytes]:
+    """Spoil a file of a medium ("film", "picture" or "sound"), in the way that a number says."""
+
+    def spoil(medium: str, number: int) -> bytes:
+        rng = np.random.default_rng(number)
+        files = [seed.data for seed in seeds.values() if seed.medium == medium]
+        one, other = (files[int(rng.integers(len(files)))] for _ in "ab")
+        _, data = mutate(rng, one, other)
+        return data
+
+    return spoil
 
 
 @pytest.fixture(scope="session")

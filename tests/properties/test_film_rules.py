@@ -22,8 +22,6 @@ from video import (
     split_seconds,
 )
 
-from benchmarks.hostile.mutations import mutate
-
 stamps = st.fractions(min_value=-(10**6), max_value=10**6, max_denominator=90_000)
 intervals = st.fractions(min_value=Fraction(1, 240), max_value=1, max_denominator=240)
 times = st.lists(st.floats(min_value=0, max_value=8, width=32), max_size=120).map(sorted)
@@ -107,11 +105,8 @@ def jpeg(seeds) -> bytes:
 
 @settings(max_examples=200)
 @given(st.integers(0, 2**32 - 1))
-def test_a_spoilt_film_gives_frames_in_order_of_time_or_a_sentence(seeds, number):
-    rng = np.random.default_rng(number)
-    films = [seed for seed in seeds.values() if seed.medium == "film"]
-    one, other = (films[int(rng.integers(len(films)))] for _ in "ab")
-    _, data = mutate(rng, one.data, other.data)
+def test_a_spoilt_film_gives_frames_in_order_of_time_or_a_sentence(spoilt, number):
+    data = spoilt("film", number)
     try:
         found = [frame.time for second in VideoClip(data).seconds() for frame in second]
     except MediaError as error:
@@ -123,11 +118,8 @@ def test_a_spoilt_film_gives_frames_in_order_of_time_or_a_sentence(seeds, number
 
 @settings(max_examples=200)
 @given(st.integers(0, 2**32 - 1))
-def test_a_spoilt_picture_gives_pixels_or_a_sentence(seeds, number):
-    rng = np.random.default_rng(number)
-    pictures = [seed for seed in seeds.values() if seed.medium == "picture"]
-    one, other = (pictures[int(rng.integers(len(pictures)))] for _ in "ab")
-    _, data = mutate(rng, one.data, other.data)
+def test_a_spoilt_picture_gives_pixels_or_a_sentence(spoilt, number):
+    data = spoilt("picture", number)
     try:
         ((frame,),) = open_clip(None, [data], 10.0).seconds()
         pixels = frame.pixels()

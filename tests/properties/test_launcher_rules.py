@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -31,7 +30,6 @@ def test_any_flags_give_settings_or_a_sentence(argv):
     assert_settings_or_sentence(argv)
 
 
-@pytest.mark.xfail(strict=True, reason="Path.is_dir raises OSError where a name is too long")
 @given(st.integers(256, 6_000))
 def test_a_repository_that_no_folder_can_be_called_is_refused(size):
     assert_settings_or_sentence([f"--model-repository={'a' * size}"])

@@ -18,6 +18,7 @@ from rtmp_bridge.state import State, StateChange
 from rtmp_bridge.stream import Stream
 from tests.clients.fake_triton import FakeTriton, serve
 from tests.rtmp_bridge.live_media import write_stream
+from tests.rtmp_bridge.publishing import publish
 
 PATIENCE = 60.0
 QUICK = Patience(open=10.0, stall=0.5, silence=1.5, backoff=Backoff(first=0.05, longest=0.1))
@@ -78,6 +79,19 @@ async def running(run: Run) -> AsyncIterator[None]:
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
+
+
+def disconnection(run: Run, seconds: float, *options: str) -> StateChange:
+    """Publish to a stream until its publisher is disconnected; return how that is told."""
+
+    async def go() -> None:
+        async with running(run):
+            await publish(run.stream.settings.address, seconds, *options)
+            await run.until(lambda run: State.RECONNECTING in run.states)
+
+    asyncio.run(go())
+    (change,) = [one for one in run.changes if one.after is State.RECONNECTING]
+    return change
 
 
 def film(folder: Path, seconds: float = 4.0, **what) -> StreamSettings:

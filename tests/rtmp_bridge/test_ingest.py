@@ -17,6 +17,7 @@ from tests.clients.fake_triton import wait_for
 from tests.clients.media_files import encoded_sound, noise, wav
 from tests.rtmp_bridge.conftest import (
     adds_up,
+    disconnection,
     film,
     listening,
     lost_times,
@@ -179,16 +180,8 @@ def test_reading_that_never_ends_is_ended(fake, tmp_path, reading_by, monkeypatc
 
 def test_a_live_stream_that_takes_too_much_processor_time_is_disconnected(fake, reading_by):
     reading_by(BROKEN.format(SLOW))
-
-    async def go():
-        run = run_of(listening(limits=Limits(cores=0.1)), fake.grpc)
-        async with running(run):
-            await publish(run.stream.settings.address, 10.0)
-            await run.until(lambda run: State.RECONNECTING in run.states)
-        return run
-
-    run = asyncio.run(go())
-    (change,) = [one for one in run.changes if one.after is State.RECONNECTING]
+    run = run_of(listening(limits=Limits(cores=0.1)), fake.grpc)
+    change = disconnection(run, 10.0)
     assert change.reason == "limit"
     assert "processor time for 10 s" in change.message
 

@@ -23,6 +23,7 @@ from tests.clients.fake_triton import refuse, wait_for
 from tests.rtmp_bridge.conftest import (
     PATIENCE,
     adds_up,
+    disconnection,
     film,
     free_port,
     listening,
@@ -188,29 +189,15 @@ def attack_endpoint(attack, endpoint):
     ("size", "limits"), [((128, 96), Limits(pixels=64 * 64)), ((7680, 4320), Limits())]
 )
 def test_pictures_that_are_too_large_end_the_connection(fake, size, limits):
-    async def go():
-        run = run_of(listening(limits=limits), fake.grpc)
-        async with running(run):
-            await publish(run.stream.settings.address, 1.0, "--size", *map(str, size))
-            await run.until(lambda run: State.RECONNECTING in run.states)
-        return run
-
-    run = asyncio.run(go())
-    (change,) = [one for one in run.changes if one.after is State.RECONNECTING]
+    run = run_of(listening(limits=limits), fake.grpc)
+    change = disconnection(run, 1.0, "--size", *map(str, size))
     assert change.reason in ("limit", "unreachable")
     assert not any(outcome.chunk.frames for outcome in run.outcomes)
 
 
 def test_too_many_bits_end_the_connection(fake):
-    async def go():
-        run = run_of(listening(limits=Limits(bits_per_second=1_000)), fake.grpc)
-        async with running(run):
-            await publish(run.stream.settings.address, 10.0)
-            await run.until(lambda run: State.RECONNECTING in run.states)
-        return run
-
-    run = asyncio.run(go())
-    (change,) = [one for one in run.changes if one.after is State.RECONNECTING]
+    run = run_of(listening(limits=Limits(bits_per_second=1_000)), fake.grpc)
+    change = disconnection(run, 10.0)
     assert change.reason == "limit"
     assert "bits a second" in change.message
 

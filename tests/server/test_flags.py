@@ -153,6 +153,7 @@ def test_what_only_newer_releases_know_is_passed_to_them_alone():
         (["--allow-unsafe-http=yes"], "--allow-unsafe-http takes no value"),
         (["--admin-key-file"], "--admin-key-file needs a file"),
         (["--admin-key-file=/no/such/folder/key"], "cannot make /no/such/folder/key"),
+        ([f"--admin-key-file={'a' * 256}"], "cannot make a.*: File name too long"),
         (["--grpc-use-ssl=true"], "use --tls-certificate"),
         (["--allow-sagemaker=true"], "asks for no admin key"),
     ],

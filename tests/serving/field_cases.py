@@ -1,4 +1,4 @@
-"""Files and rows from the field on which servers of this kind died, swelled or waited.
+"""Files from the field on which servers of this kind died, swelled or waited.
 
 Each is made here, of the demo clip and of arithmetic. A file costs its own request only: it is
 answered or refused, by a sentence that names the limit, in bounded time.
@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
-
-import numpy as np
 
 from benchmarks.hostile.odd_films import film_with_eight_channels, plain_film
 from benchmarks.hostile.odd_pictures import (
@@ -23,7 +21,7 @@ from benchmarks.hostile.odd_pictures import (
     textured_png,
 )
 from benchmarks.hostile.odd_sounds import aac_of_eight_channels, slow_flac, wav_of_channels
-from benchmarks.hostile.requests import SENTENCE, Request, Tensor, array, file, strings
+from benchmarks.hostile.requests import SENTENCE, Request, Tensor, file, strings
 from benchmarks.hostile.seeds import Source
 
 #: Processor seconds for what a server must not even begin.
@@ -113,26 +111,3 @@ def texture(source: Source, width: int) -> bytes:
 def large_film() -> bytes:
     """Return a film of a megabyte that takes a core half a minute to decode."""
     return plain_film(4_096, 2_304, 240, seconds=10)
-
-
-def spoilt_rows() -> dict[str, Tensor]:
-    """Return past rows that no answer can have held, by what is wrong; the last of two is."""
-    video, speech = (_rows(width) for width in (4106, 778))
-    huge, mixed = video.copy(), speech.copy()
-    huge[1] = 3e38
-    mixed[1, -10:-8], mixed[1, -3], mixed[1, -2:] = (5, -3), -400, 9
-    ages, genders = speech.copy(), video.copy()
-    ages[1, -3], genders[1, -1] = -400, 9
-    return {
-        "everything is 3e38": array("PAST_VIDEO", huge),
-        "probabilities of 5 and -3": array("PAST_SPEECH", mixed),
-        "an age of -400": array("PAST_SPEECH", ages),
-        "a gender of 9": array("PAST_VIDEO", genders),
-    }
-
-
-def _rows(width: int) -> np.ndarray:
-    """Return two rows that an answer can have held."""
-    rows = np.full((2, width), 0.5, np.float32)
-    rows[:, -10:-3], rows[:, -3] = 1 / 7, 30
-    return rows

@@ -6,16 +6,16 @@ the failure reported beside the modalities that work.
 
 from __future__ import annotations
 
-import io
-import struct
-import wave
-import zlib
 from dataclasses import dataclass
 
 import numpy as np
 
-SENTENCE = "나는 지금 너무 슬퍼".encode()
+from benchmarks.hostile.odd_pictures import png_of_declared_size
+from benchmarks.hostile.odd_sounds import wav_of_channels
+from benchmarks.hostile.requests import SENTENCE
+
 RANDOM = np.random.default_rng(0).integers(0, 256, 20_000, np.uint8).tobytes()
+BOMB = png_of_declared_size(30_000, 30_000)
 
 Inputs = dict[str, tuple[str, np.ndarray]]
 
@@ -62,34 +62,13 @@ def past_rows(feature_width: int, columns: int | slice, value: float | list) -> 
     return rows(both)
 
 
-def wav(samples: np.ndarray, rate: int = 16_000) -> bytes:
-    """Write samples in [-1, 1] as a 16 bit mono wav file."""
-    target = io.BytesIO()
-    with wave.open(target, "wb") as writer:
-        writer.setnchannels(1)
-        writer.setsampwidth(2)
-        writer.setframerate(rate)
-        writer.writeframes((np.clip(samples, -1, 1) * 32_767).astype("<i2").tobytes())
-    return target.getvalue()
+def wav(samples: np.ndarray) -> bytes:
+    """Write samples in [-1, 1] as a 16 bit mono wav file of 16 kHz."""
+    return wav_of_channels(samples, 1)
 
 
 def noise(seconds: float) -> np.ndarray:
     return np.random.default_rng(1).normal(0, 0.1, int(16_000 * seconds))
-
-
-def png_bomb(side: int = 30_000) -> bytes:
-    """Write a PNG of a few hundred bytes whose header promises side x side pixels."""
-
-    def chunk(kind: bytes, body: bytes) -> bytes:
-        return (
-            struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
-        )
-
-    header = struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0)
-    pixels = zlib.compress(bytes(3 * side + 1), 9)
-    return (
-        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", pixels) + chunk(b"IEND", b"")
-    )
 
 
 def kinds(clip: bytes) -> list[Kind]:
@@ -105,7 +84,7 @@ def kinds(clip: bytes) -> list[Kind]:
         Kind("random bytes as sound", {"AUDIO": file(RANDOM)}, "AUDIO could not be decoded"),
         Kind("a wav header alone", {"AUDIO": file(wav(noise(1))[:44])}, "AUDIO"),
         Kind("sound as floats", {"AUDIO": rows(noise(1))}, "AUDIO"),
-        Kind("an image bomb as sound", {"AUDIO": file(png_bomb())}, "AUDIO"),
+        Kind("an image bomb as sound", {"AUDIO": file(BOMB)}, "AUDIO"),
         Kind("a silent wav", {"AUDIO": file(wav(np.zeros(32_000)))}, "AUDIO is silent"),
         Kind("a wav of 0.1 s", {"AUDIO": file(wav(noise(0.1)))}, "AUDIO holds 0.10 s"),
         Kind("a wav of 61 s", {"AUDIO": file(wav(noise(61)))}, "at most 60 s"),
@@ -118,7 +97,7 @@ def kinds(clip: bytes) -> list[Kind]:
             "VIDEO has no video stream",
             failed="video",
         ),
-        Kind("an image bomb", {"FRAMES": text(png_bomb())}, "pixels"),
+        Kind("an image bomb", {"FRAMES": text(BOMB)}, "pixels"),
         Kind("random bytes as a frame", {"FRAMES": text(RANDOM)}, "FRAMES[0]"),
         Kind("no frames", {"FRAMES": ("BYTES", np.array([], np.object_))}, "FRAMES"),
         Kind(
@@ -158,6 +137,11 @@ def kinds(clip: bytes) -> list[Kind]:
             "PAST_SPEECH row 1: the age",
         ),
         Kind(
+            "a past gender that is none",
+            {"PAST_VIDEO": past_rows(4_096, 4_105, 9), "TEXT": text(SENTENCE)},
+            "PAST_VIDEO row 1: the gender",
+        ),
+        Kind(
             "a good sentence with more sound than is accepted",
             {"TEXT": text(SENTENCE), "AUDIO": file(bytes((32 << 20) + 1))},
             "AUDIO has 33554433 bytes, at most 33554432",
@@ -188,7 +172,7 @@ def kinds(clip: bytes) -> list[Kind]:
         ),
         Kind(
             "a good sentence with an image bomb",
-            {"TEXT": text(SENTENCE), "FRAMES": text(png_bomb())},
+            {"TEXT": text(SENTENCE), "FRAMES": text(BOMB)},
             "pixels",
             failed="video",
         ),

@@ -18,12 +18,12 @@ from benchmarks.hostile.collection import collect
 from benchmarks.hostile.generator import Generator
 from benchmarks.hostile.odd_sounds import wav_of_channels
 from benchmarks.hostile.report import judge
-from benchmarks.hostile.requests import SENTENCE, Request, file, good_requests, strings
+from benchmarks.hostile.requests import Request, file, good_requests
 from benchmarks.hostile.seeds import Source, read_source
 from benchmarks.hostile.storm import TOLERANCE, Wire, known_answers, run_storm
 from benchmarks.hostile.watch import NEEDED, Watch, family, of_role, weigh
 
-from .field_cases import CASES, Case, large_film, spoilt_rows
+from .field_cases import CASES, Case, large_film
 
 #: What a server may keep of a file when it has answered, beside what it had.
 MOST_KEPT_MB = 300
@@ -94,17 +94,6 @@ def test_an_odd_file_is_answered_or_refused_alone(triton, wire, source, good, kn
 def was_judged(case: Case, told: dict) -> bool:
     """Say whether a picture was looked at and found to show no usable face."""
     return case.modality == "video" and told["error_code"] > VideoStatus.UNKNOWN
-
-
-@pytest.mark.parametrize("wrong", spoilt_rows())
-def test_past_rows_that_no_answer_held_are_refused(triton, wire, good, known, wrong):
-    rows = spoilt_rows()[wrong]
-    with (
-        nobody_disturbed(triton, wire, good, known),
-        pytest.raises(grpc.RpcError, match=f"{rows.name} row 1") as caught,
-    ):
-        wire.ask(Request(wrong, (strings("TEXT", SENTENCE), rows)))
-    assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
 
 
 def test_a_request_that_its_sender_gave_up_stops(triton, wire, good, known):

@@ -70,13 +70,7 @@ def _decode(data: bytes, name: str, leash: Leash) -> np.ndarray:
         blocks = list(_blocks(container, name, leash))
     if not blocks:
         raise MediaError(SpeechStatus.UNREADABLE, f"{name} holds no decodable sound")
-    samples = np.concatenate(blocks)
-    if not (np.abs(samples) <= LOUDEST).all():
-        raise MediaError(
-            SpeechStatus.UNREADABLE,
-            f"{name} decodes to samples that are not finite or over {LOUDEST:g} times full scale",
-        )
-    return samples
+    return np.concatenate(blocks)
 
 
 def _blocks(
@@ -94,9 +88,18 @@ def _blocks(
         check_length(name, seconds)
         leash(seconds)
         for part in resampler.resample(frame):
-            yield part.mean(axis=1, dtype=np.float32)
+            yield _mono(part, name)
     for part in resampler.flush():
-        yield part.mean(axis=1, dtype=np.float32)
+        yield _mono(part, name)
+
+
+def _mono(block: np.ndarray, name: str) -> np.ndarray:
+    if not (np.abs(block) <= LOUDEST).all():
+        raise MediaError(
+            SpeechStatus.UNREADABLE,
+            f"{name} decodes to samples that are not finite or over {LOUDEST:g} times full scale",
+        )
+    return block.mean(axis=1, dtype=np.float32)
 
 
 def _frames(container: av.container.InputContainer, leash: Leash) -> Iterator[av.AudioFrame]:
