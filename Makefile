@@ -78,9 +78,8 @@ lint: $(VENV)/.dev ## check the code's style and the model repositories
 	$(BIN)/ruff format --check .
 	$(BIN)/python -m server.lint
 
-# Two processes, of which tests/conftest.py tells: one for each core, so each computes with one thread.
 test: lint ## set up and run every check and test
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest
 
 $(NUMPY2)/.ready: requirements/numpy2.txt requirements/models.txt requirements/dev.txt | $(BIN)/python
 	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(NUMPY2)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,36 +10,6 @@ import pytest
 from server import RunningServer, running_server
 
 DEMO = Path(__file__).parents[1] / "demo"
-
-#: Folders whose tests compute and time nothing; the others share servers and have deadlines.
-COMPUTING = {"export", "recognize", "text_tokenizer", "training"}
-COMPUTING_NICENESS = 10
-
-
-def group_of(nodeid: str) -> str:
-    """Tell to which of two groups a test belongs."""
-    return "computing" if nodeid.split("/")[1] in COMPUTING else "serving"
-
-
-@pytest.hookimpl(optionalhook=True)
-def pytest_xdist_make_scheduler(config: pytest.Config, log):
-    """Run the two groups of `pytest -n 2` side by side.
-
-    A group stays in one process, so that a fixture of the session is still made once.
-    """
-    from xdist.scheduler import LoadScopeScheduling
-
-    class Groups(LoadScopeScheduling):
-        def _split_scope(self, nodeid: str) -> str:
-            return group_of(nodeid)
-
-    return Groups(config, log)
-
-
-def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Let what computes use the time that servers with deadlines leave."""
-    if "PYTEST_XDIST_WORKER" in os.environ and group_of(item.nodeid) == "computing":
-        os.setpriority(os.PRIO_PROCESS, 0, COMPUTING_NICENESS)
 
 
 @pytest.fixture(scope="session")
