@@ -11,7 +11,6 @@ from tritonclient.utils import InferenceServerException, np_to_triton_dtype
 
 from server import running_server
 from server.errors import ServerFailedError
-from tests.server.conftest import ADMIN_KEY
 from tests.server.processes import stubs_of
 from tests.server.tiny_repository import (
     TABLE,
@@ -25,7 +24,7 @@ from tests.server.tiny_repository import (
 def server(repository, tmp_path_factory):
     repositories = (repository, write_official_repository(tmp_path_factory.mktemp("official")))
     flags = [f"--model-repository={folder}" for folder in repositories]
-    with running_server(*flags, f"--admin-key={ADMIN_KEY}") as running:
+    with running_server(*flags) as running:
         yield running
 
 
