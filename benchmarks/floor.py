@@ -16,7 +16,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -107,10 +107,10 @@ class Pipeline:
     def _see(self, video: np.ndarray):
         faces = self._prepare("face_crop", VIDEO=video)
         seen = self._infer("vgg_face", CROPS=faces["CROPS"])
-        outputs = {"FEATURES": seen["FEATURES"], "FRAME_EMOTION": seen["EMOTION"]}
-        outputs |= self._infer("age_gender", CROPS=faces["AGE_CROPS"])
-        outputs |= self._infer("video_emotion", FEATURES=seen["FEATURES"], COUNT=faces["COUNT"])
-        return self._evidence.from_video(faces | outputs)
+        aged = self._infer("age_gender", CROPS=faces["AGE_CROPS"])
+        whole = self._infer("video_emotion", FEATURES=seen["FEATURES"], COUNT=faces["COUNT"])
+        video = self._evidence.from_video(faces | seen | aged)
+        return replace(video, emotion=whole["EMOTION"])
 
     def _fuse(self, evidence: dict) -> dict[str, float]:
         inputs: Arrays = {}
