@@ -9,7 +9,8 @@ from __future__ import annotations
 import importlib.util
 import logging
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
@@ -78,10 +79,10 @@ class PythonModel:
         folder = MODEL_REPOSITORY / model / "1"
         if str(folder) not in sys.path:
             sys.path.insert(0, str(folder))
-        sys.modules.setdefault("triton_python_backend_utils", _backend_utils())
         spec = importlib.util.spec_from_file_location(f"{model}_model", folder / "model.py")
         module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
+        with _importable("triton_python_backend_utils", _backend_utils()):
+            spec.loader.exec_module(module)
         if hasattr(module, "BoundedProcess"):
             module.BoundedProcess = InProcess
         self._model = module.TritonPythonModel()
@@ -94,6 +95,19 @@ class PythonModel:
         """Answer one request; every output by name."""
         (response,) = self._model.execute([Request(inputs)])
         return {tensor.name(): tensor.as_numpy() for tensor in response.output_tensors}
+
+
+@contextmanager
+def _importable(name: str, module: ModuleType) -> Iterator[None]:
+    """Let `import name` find this module, whatever else stands there before and after."""
+    before = sys.modules.get(name)
+    sys.modules[name] = module
+    try:
+        yield
+    finally:
+        del sys.modules[name]
+        if before is not None:
+            sys.modules[name] = before
 
 
 def _backend_utils() -> ModuleType:
