@@ -15,7 +15,7 @@ import csv
 import json
 import logging
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import cv2
@@ -45,9 +45,8 @@ def read_ages(samples: Sequence[Sample], medium: str) -> np.ndarray:
     Returns:
         Years [N], the mean of a recording's windows; NaN where there is nothing to read.
     """
-    read = {"face": _face_age, "speech": _voice_age}[medium]
-    network = _network({"face": "age_gender", "speech": "speech_cnn"}[medium])
-    return np.array([read(network, sample) for sample in tqdm(samples, medium, disable=None)])
+    read = {"face": _face_reader, "speech": _voice_reader}[medium]()
+    return np.array([read(sample) for sample in tqdm(samples, medium, disable=None)])
 
 
 def fit_interval(read: np.ndarray, true: np.ndarray) -> list[list[float]]:
@@ -84,16 +83,30 @@ def _network(model: str) -> onnxruntime.InferenceSession:
     return onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
 
 
-def _face_age(network: onnxruntime.InferenceSession, sample: Sample) -> float:
-    return float(network.run(["AGE"], {"CROPS": read_crop(sample.face)})[0].mean())
+def _face_reader() -> Callable[[Sample], float]:
+    network = _network("age_gender")
+
+    def read(sample: Sample) -> float:
+        return float(network.run(["AGE"], {"CROPS": read_crop(sample.face)})[0].mean())
+
+    return read
 
 
-def _voice_age(network: onnxruntime.InferenceSession, sample: Sample) -> float:
-    heard = front_end("speech_frontend", "sound_worker").hear(sample.speech.read_bytes(), None)
-    if not heard.count:
-        return float("nan")
-    ages = network.run(["AGE"], {"MELS": heard.mels})[0].ravel()
-    return float(np.average(ages, weights=heard.voice))
+def _voice_reader() -> Callable[[Sample], float]:
+    network = _network("speech_cnn")
+    hear = front_end("speech_frontend", "sound_worker").hear
+    detector = front_end("speech_frontend", "vad").VoiceDetector(
+        MODEL_REPOSITORY / "speech_frontend" / "1" / "vad.onnx"
+    )
+
+    def read(sample: Sample) -> float:
+        heard = hear(sample.speech.read_bytes(), None, detector)
+        if not heard.count:
+            return float("nan")
+        ages = network.run(["AGE"], {"MELS": heard.mels})[0].ravel()
+        return float(np.average(ages, weights=heard.voice))
+
+    return read
 
 
 def main(arguments: list[str] | None = None) -> None:
