@@ -156,7 +156,7 @@ def speech(sound: np.ndarray, voiced: np.ndarray) -> np.ndarray:
 
 
 def weight(voiced: np.ndarray) -> float:
-    """Return how much a window counts: the geometric mean of its two seconds' shares of voice.
+    """Return how much a window counts: the harmonic mean of its two seconds' shares of voice.
 
     Voice that is in one of the seconds alone is in the middle of the window beside it as well, or
     there is no more of it than that. Then it counts `ONE_SIDED` of its share, so that a sentence
@@ -166,7 +166,8 @@ def weight(voiced: np.ndarray) -> float:
         voiced: Whether each 10 ms is voiced.
     """
     first, second = voiced.reshape(2, -1).mean(axis=1)
-    return float(max(np.sqrt(first * second), ONE_SIDED * voiced.mean()))
+    share = (first + second) / 2
+    return float(max(first * second / share, ONE_SIDED * share)) if share else 0.0
 
 
 def _clearness(sound: np.ndarray) -> float:
