@@ -48,7 +48,7 @@ def test_each_window_says_when_it_begins_and_how_much_it_counts(detector, voice)
     heard = voiced_windows(np.concatenate([zeros(3), voice]), detector)
     assert heard.sound.shape == (len(heard.times), WINDOW)
     assert heard.times.min() >= 2 and heard.times.max() <= 8
-    assert (0 < heard.voice).all() and (heard.voice <= 1).all()
+    assert (heard.voice > 0).all() and (heard.voice <= 1).all()
     assert heard.voice[heard.times >= 3].max() > 0.5
 
 
