@@ -106,12 +106,10 @@ def moved(one: np.ndarray | None, other: np.ndarray | None) -> float:
     return 1.0 if one is None or other is None else float(np.abs(one - other).max())
 
 
-def silenced(clip: np.ndarray, seconds: float, place: str, faint: bool) -> np.ndarray:
-    """Put silence before, after or amid a clip."""
+def silence(seconds: float, faint: bool) -> np.ndarray:
+    """Return zeros, or the faint noise of a room."""
     size = int(seconds * RATE)
-    silence = np.random.default_rng(size).uniform(-FAINT, FAINT, size) * faint
-    at = {"before": 0, "amid": clip.size // 2 // RATE * RATE, "after": clip.size}[place]
-    return np.concatenate([clip[:at], silence, clip[at:]])
+    return np.random.default_rng(size).uniform(-FAINT, FAINT, size) * faint
 
 
 def report_noises(listener: Listener) -> None:
@@ -143,15 +141,27 @@ def report_changes(listener: Listener, clips: list[tuple[str, np.ndarray]]) -> N
     plain = [listener.posterior(at_peak(samples, -3)) for samples in clips]
     faint = [listener.posterior(at_peak(samples, -40)) for samples in clips]
     say_moves("-40 dB instead of -3", plain, faint)
-    for place in ("before", "after", "amid"):
-        for seconds in SILENCES:
-            for noise in (False, True):
-                answers = [
-                    listener.posterior(silenced(at_peak(samples, -3), seconds, place, noise))
-                    for samples in clips
-                ]
-                name = f"{seconds:g} s of {'faint noise' if noise else 'zeros'} {place}"
-                say_moves(name, plain, answers)
+    loud = [at_peak(samples, -3) for samples in clips]
+    # Two clips one after the other, the first filled up to whole seconds.
+    both = [
+        np.concatenate([np.pad(one, (0, -one.size % RATE)), two])
+        for one, two in zip(loud[::2], loud[1::2], strict=False)
+    ]
+    places = [-(-one.size // RATE) * RATE for one in loud[::2]]
+    together = [listener.posterior(samples) for samples in both]
+    for seconds in SILENCES:
+        for faint_noise in (False, True):
+            quiet = silence(seconds, faint_noise)
+            name = f"{seconds:g} s of {'faint noise' if faint_noise else 'zeros'}"
+            before = [listener.posterior(np.concatenate([quiet, one])) for one in loud]
+            say_moves(f"{name} before", plain, before)
+            after = [listener.posterior(np.concatenate([one, quiet])) for one in loud]
+            say_moves(f"{name} after", plain, after)
+            between = [
+                listener.posterior(np.insert(one, at, quiet))
+                for one, at in zip(both, places, strict=False)
+            ]
+            say_moves(f"{name} between two", together, between)
 
 
 def say_moves(name: str, plain: list, answers: list) -> None:

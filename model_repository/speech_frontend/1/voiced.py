@@ -22,7 +22,7 @@ LEAST_REST = 0.25
 #: Seconds of voice with which a window counts, or the share of a recording that is shorter.
 LEAST_VOICE, LEAST_SHARE = 0.32, 0.5
 #: Seconds that are kept before and after what is voiced: consonants and breath belong to speech.
-MARGIN = 0.15
+MARGIN = 0.25
 #: The root mean square of what is voiced after it is brought to one level, full scale being 1.
 LEVEL = 0.05
 #: Voice in one of a window's two seconds counts so much beside voice in both.
