@@ -75,7 +75,7 @@ def test_what_silence_a_window_holds_besides_voice_does_not_show(detector, voice
     early = voiced_windows(np.concatenate([zeros(0.4), word, zeros(1.1)]), detector)
     late = voiced_windows(np.concatenate([zeros(0.9), word, zeros(0.6)]), detector)
     np.testing.assert_allclose(early.sound.std(), late.sound.std(), rtol=0.1)
-    assert not early.sound[0, RATE:].any() and not late.sound[0, RATE:].any()
+    assert not early.sound[0, 21_000:].any() and not late.sound[0, 21_000:].any()
 
 
 def test_a_rest_that_fills_no_window_is_heard(detector, voice):
