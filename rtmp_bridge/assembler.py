@@ -155,13 +155,12 @@ class ChunkAssembler:
     def _samples(self, start: float, seconds: float) -> np.ndarray | None:
         """Return the sound of a chunk with its overlap, None where there is none.
 
-        Windows begin at whole seconds, so a rest fills none unless there is nothing else.
+        The rest with which a stream ends has a window of its own, as that of a recording has.
         """
-        heard = seconds if self._fresh else math.floor(seconds)
-        if not heard or self._sound.end <= start:
+        if self._sound.end <= start:
             return None
         before = 0 if self._fresh else SOUND_OVERLAP
-        return self._sound.cut(start - before, start + heard)
+        return self._sound.cut(start - before, start + seconds)
 
 
 def count_windows(seconds: float) -> int:

@@ -18,7 +18,7 @@ from rtmp_bridge.clock import Track
 from rtmp_bridge.containers import decoder_options, open_container
 from rtmp_bridge.contract import LIMITS
 from rtmp_bridge.errors import SourceError
-from rtmp_bridge.resampling import SoundLimitError, check_block
+from rtmp_bridge.resampling import SoundLimitError, check_block, heard_track
 from rtmp_bridge.wire import Assignment
 
 #: Enough to find both tracks of an RTMP stream, and 0.8 s instead of the usual 5 s to open one.
@@ -178,7 +178,7 @@ class Source:
                 chosen["picture"] = stream
                 break
         if self._container.streams.audio:
-            chosen["sound"] = self._container.streams.audio[0]
+            chosen["sound"] = heard_track(self._container)
         if not chosen:
             raise SourceError("unreadable", "has neither pictures nor sound")
         return chosen

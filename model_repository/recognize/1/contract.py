@@ -119,6 +119,7 @@ class SpeechStatus(IntEnum):
     SILENT = 2
     TOO_SHORT = 3
     TOO_LONG = 4
+    NO_VOICE = 5
 
 
 class VideoStatus(IntEnum):
@@ -177,6 +178,10 @@ MESSAGES = StatusMessages(
             "녹음이 너무 짧습니다. 조금 더 길게 말씀해 주세요.",
         ),
         SpeechStatus.TOO_LONG: ("The recording is too long.", "녹음이 너무 깁니다."),
+        SpeechStatus.NO_VOICE: (
+            "No voice was heard. Please speak towards the microphone.",
+            "사람의 목소리가 들리지 않습니다. 마이크를 향해 말씀해 주세요.",
+        ),
     },
     {
         VideoStatus.OK: ("", ""),
