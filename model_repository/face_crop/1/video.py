@@ -15,7 +15,6 @@ from functools import partial
 from typing import NamedTuple, Protocol
 
 import av
-from av.video.reformatter import VideoReformatter
 from bounded_worker import Leash, no_leash
 from clip_budgets import (
     DEFAULT_FPS,
@@ -30,7 +29,7 @@ from clip_budgets import (
 )
 from containers import cause_of, decoder_options, open_container, picture_stream
 from contract import LIMITS, MediaError, VideoStatus
-from orientation import square_size, upright_pixels
+from orientation import FrameConverter
 from picture import Picture
 from PIL import Image
 from stills import FORMATS, STILL_ERRORS, open_still, upright_still
@@ -268,7 +267,7 @@ class VideoClip:
             stream.codec_context.options = decoder_options(LIMITS.pixels)
             clock = FrameClock(frame_interval(stream))
             budget = RateBudget()
-            develop = Developer(stream.sample_aspect_ratio)
+            converter = FrameConverter(stream.sample_aspect_ratio)
             damage: list[Exception] = []
             for frame in decode(container, stream, damage, self._leash):
                 time = clock.tell(None if frame.pts is None else frame.pts * frame.time_base)
@@ -276,7 +275,7 @@ class VideoClip:
                 check_size(frame)
                 budget.spend(time)
                 self._leash(float(time))
-                yield develop(frame, float(time))
+                yield make_frame(frame, float(time), converter)
             if not budget.frames:
                 cause = cause_of_no_frame(stream, damage)
                 raise refusal(f"VIDEO has no frame that can be decoded: {cause}")
@@ -456,36 +455,24 @@ def check_size(source: av.VideoFrame | av.VideoCodecContext) -> None:
     check_picture("VIDEO", source.width, source.height, depth / 8)
 
 
-def decoded_bytes(frame: av.VideoFrame) -> float:
-    """Return about how many bytes a decoded frame has."""
-    return frame.width * frame.height * frame.format.padded_bits_per_pixel / 8
+def make_frame(decoded: av.VideoFrame, time: float, converter: FrameConverter) -> Frame:
+    """Make the frame of a film at a time in seconds."""
+    divisor = working_divisor(*converter.size_of(decoded))
+    pixels = partial(convert, decoded, divisor, converter)
+    size = decoded.width * decoded.height * decoded.format.padded_bits_per_pixel / 8
+    return Frame(time, LargePicture(pixels) if size > LARGE_FRAME else pixels, divisor)
 
 
-class Developer:
-    """Makes frames of what a film's decoder gives; what their conversion needs is set up once."""
+def convert(decoded: av.VideoFrame, divisor: int, converter: FrameConverter) -> Picture:
+    """Convert a frame to RGB, its sides divided by so much.
 
-    def __init__(self, aspect: Fraction | None) -> None:
-        """Begin a film.
-
-        Args:
-            aspect: The width of its pixels in heights.
-        """
-        self._aspect = aspect
-        self._scaler = VideoReformatter()
-
-    def __call__(self, decoded: av.VideoFrame, time: float) -> Frame:
-        """Make the frame at a time in seconds."""
-        divisor = working_divisor(*square_size(decoded.width, decoded.height, self._aspect))
-        picture = partial(self._picture, decoded, divisor)
-        if decoded_bytes(decoded) > LARGE_FRAME:
-            picture = LargePicture(picture)
-        return Frame(time, picture, divisor)
-
-    def _picture(self, decoded: av.VideoFrame, divisor: int) -> Picture:
-        try:
-            return upright_pixels(decoded, self._aspect, self._scaler, divisor)
-        except (av.FFmpegError, ValueError) as error:
-            raise refusal(f"VIDEO has a frame that is no picture: {cause_of(error)}") from error
+    Raises:
+        MediaError: It is no picture.
+    """
+    try:
+        return converter.upright(decoded, divisor)
+    except (av.FFmpegError, ValueError) as error:
+        raise refusal(f"VIDEO has a frame that is no picture: {cause_of(error)}") from error
 
 
 class LargePicture:
