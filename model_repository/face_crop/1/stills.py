@@ -5,15 +5,23 @@ from __future__ import annotations
 import io
 import struct
 import warnings
+from collections.abc import Iterator
+from fractions import Fraction
 from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import AvifImagePlugin, Image
 from pi_heif import register_heif_opener
+from PIL import AvifImagePlugin, Image
 
 #: Pillow's names of what is read; HEIF is what telephones call HEIC. JPEG includes MPO.
 FORMATS = ("JPEG", "PNG", "WEBP", "HEIF", "AVIF", "BMP", "GIF", "TIFF")
+#: Animations that Pillow reads and FFmpeg does not, or not whole; it reads those of other formats.
+_ANIMATIONS = frozenset({"WEBP", "AVIF"})
+#: Formats whose further pictures are another film, not other views or pages.
+_FFMPEG_ANIMATIONS = frozenset({"GIF", "PNG"})
+#: Where a JPEG ends and the next one begins, in a film that is nothing but JPEGs.
+_NEXT_JPEG = b"\xff\xd9\xff\xd8\xff"
 _ORIENTATION_TAG = 0x0112
 #: What brings a picture of each EXIF orientation upright.
 _TURNS = {
@@ -56,6 +64,42 @@ def open_still(data: bytes) -> Image.Image:
         return Image.open(io.BytesIO(data), formats=FORMATS)
 
 
+def open_picture_film(data: bytes) -> Image.Image | None:
+    """Open a film that Pillow is to read: a picture, or an animation that FFmpeg does not read.
+
+    Returns:
+        As `open_still` does, or None for all other films.
+    """
+    try:
+        image = open_still(data)
+    except (*STILL_ERRORS, Image.DecompressionBombError):
+        return None
+    is_animated = getattr(image, "is_animated", False)
+    if (image.format in _FFMPEG_ANIMATIONS and is_animated) or (
+        image.format == "JPEG" and _NEXT_JPEG in data
+    ):
+        image.close()
+        return None
+    return image
+
+
+def is_animation(image: Image.Image) -> bool:
+    """Tell whether a picture is followed by more of the same film."""
+    return image.format in _ANIMATIONS and image.is_animated
+
+
+def animation(image: Image.Image, divisor: int = 1) -> Iterator[tuple[Fraction, NDArray[np.uint8]]]:
+    """Decode an animation's pictures, see `upright_still`.
+
+    Yields:
+        Each picture's time in seconds, and its pixels.
+    """
+    for index in range(image.n_frames):
+        image.seek(index)
+        pixels = upright_still(image, divisor)
+        yield Fraction(image.info.get("timestamp", 0), 1000), pixels
+
+
 def upright_still(image: Image.Image, divisor: int = 1) -> NDArray[np.uint8]:
     """Decode a picture to upright RGB [height, width, 3].
 
@@ -83,7 +127,7 @@ def upright_still(image: Image.Image, divisor: int = 1) -> NDArray[np.uint8]:
 
 
 def _orientation(image: Image.Image) -> int:
-    """Read the EXIF orientation; HEIF and TIFF files are turned by their decoders, which reset it."""
+    """Read the EXIF orientation; the decoders of HEIF and TIFF turn pictures and reset it."""
     try:
         return image.getexif().get(_ORIENTATION_TAG, 1)
     except STILL_ERRORS:

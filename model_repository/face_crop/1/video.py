@@ -32,7 +32,15 @@ from contract import LIMITS, MediaError, VideoStatus
 from orientation import FrameConverter
 from picture import Picture
 from PIL import Image
-from stills import FORMATS, STILL_ERRORS, open_still, upright_still
+from stills import (
+    FORMATS,
+    STILL_ERRORS,
+    animation,
+    is_animation,
+    open_picture_film,
+    open_still,
+    upright_still,
+)
 
 #: The original judged ten frames a second.
 FRAMES_A_SECOND = 10
@@ -40,12 +48,6 @@ FRAMES_A_SECOND = 10
 FALLBACK_FPS = 25
 #: Pillow keeps a pixel in four bytes at most, and makes 16 bits a channel 8 as it decodes.
 PILLOW_BYTES = 4
-#: Animations that Pillow reads and FFmpeg does not, or not whole.
-PILLOW_ANIMATIONS = frozenset({"WEBP", "AVIF"})
-#: Animations that FFmpeg reads.
-FFMPEG_ANIMATIONS = frozenset({"GIF", "PNG"})
-#: Where a JPEG ends and the next one begins, in a film that is nothing but JPEGs.
-NEXT_JPEG = b"\xff\xd9\xff\xd8\xff"
 #: A decoded frame of more bytes is shrunk as soon as it is kept. Up to twenty are, so that smaller
 #: ones take 320 MiB.
 LARGE_FRAME = 16 << 20
@@ -114,15 +116,12 @@ def open_film(video: bytes, leash: Leash = no_leash) -> Clip:
         MediaError: If it is no video or a limit is passed.
     """
     check_video_bytes(len(video))
-    try:
-        with open_still(video) as image:
-            kind, is_animated = image.format, getattr(image, "is_animated", False)
-    except (*STILL_ERRORS, Image.DecompressionBombError):
+    image = open_picture_film(video)
+    if image is None:
         return VideoClip(video, leash)
-    if is_animated and kind in PILLOW_ANIMATIONS:
-        return AnimationClip(video, leash)
-    if kind == "GIF" or (is_animated and kind == "PNG") or (kind == "JPEG" and NEXT_JPEG in video):
-        return VideoClip(video, leash)
+    with image:
+        if is_animation(image):
+            return AnimationClip(video, leash)
     return ImageClip([video], DEFAULT_FPS, leash, "VIDEO")
 
 
@@ -181,7 +180,11 @@ class ImageClip:
 
     def _decode(self, index: int) -> Picture:
         with self._open(index) as image:
-            return decode_image(self._name.format(index), image, self._divisors[index])
+            try:
+                return upright_still(image, self._divisors[index])
+            except STILL_ERRORS as error:
+                name = self._name.format(index)
+                raise refusal(f"{name} cannot be decoded: {error}") from error
 
     def _open(self, index: int) -> Image.Image:
         return open_image(self._name.format(index), self._images[index])
@@ -194,7 +197,7 @@ class AnimationClip:
         """Check the limits from the file's header.
 
         Args:
-            data: A file of one of `PILLOW_ANIMATIONS`.
+            data: A file that `stills.is_animation`.
             leash: Is told as each picture is decoded.
 
         Raises:
@@ -209,23 +212,27 @@ class AnimationClip:
         return split_seconds(self._frames())
 
     def _frames(self) -> Iterator[Frame]:
+        """Decode the pictures up to the first damage."""
         clock, budget = FrameClock(Fraction(1, FALLBACK_FPS)), RateBudget()
         with open_image("VIDEO", self._data) as image:
             divisor = working_divisor(*image.size)
-            for index in range(image.n_frames):
+            pictures = animation(image, divisor)
+            while True:
                 self._leash()
-                image.seek(index)
                 try:
-                    picture = decode_image("VIDEO", image, divisor)
-                except MediaError:
+                    stamp, picture = next(pictures)
+                except StopIteration:
+                    return
+                except STILL_ERRORS as error:
                     if budget.frames:
-                        return  # what came before the damage is shown
-                    raise
-                time = clock.tell(Fraction(image.info.get("timestamp", 0), 1000))
+                        return
+                    raise refusal(f"VIDEO cannot be decoded: {error}") from error
+                time = clock.tell(stamp)
                 check_duration("VIDEO", time)
                 budget.spend(time)
                 self._leash(float(time))
                 yield Frame(float(time), lambda picture=picture: picture, divisor)
+
 
 class VideoClip:
     """A container, decoded as a stream each time its seconds are asked for."""
@@ -515,18 +522,6 @@ def open_image(name: str, data: bytes) -> Image.Image:
     if image.format in ("JPEG", "MPO"):
         check_scans(name, data, image.width * image.height)
     return image
-
-
-def decode_image(name: str, image: Image.Image, divisor: int) -> Picture:
-    """Decode an opened image upright, its sides divided by so much.
-
-    Raises:
-        MediaError: It is damaged.
-    """
-    try:
-        return upright_still(image, divisor)
-    except STILL_ERRORS as error:
-        raise refusal(f"{name} cannot be decoded: {error}") from error
 
 
 def cause_of_no_frame(stream: av.VideoStream, damage: list[Exception]) -> str:
