@@ -209,3 +209,8 @@ MESSAGES = StatusMessages(
         ),
     },
 )
+#: Takes the place of a video status's message where the picture seems to be the wrong way up.
+TURNED_MESSAGE = (
+    "The picture seems to be turned. Please hold the camera upright.",
+    "화면이 돌아가 있는 것 같습니다. 카메라를 똑바로 세워 주세요.",
+)
