@@ -391,7 +391,7 @@ def test_the_large_pictures_of_a_fast_film_are_not_held(small_work):
 def decoded_frames() -> int:
     """Count the frames as a decoder gave them; a picture may lie in one that was converted."""
     frames = (thing for thing in gc.get_objects() if isinstance(thing, av.VideoFrame))
-    return sum(frame.format.name == "yuv420p" for frame in frames)
+    return sum(frame.format is not None and frame.format.name == "yuv420p" for frame in frames)
 
 
 def test_an_animated_webp_is_a_film():
