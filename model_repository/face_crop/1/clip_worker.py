@@ -10,11 +10,15 @@ import cv2
 import numpy as np
 from answer import Answer
 from bounded_worker import Leash, Work, no_leash, serve
-from contract import MESSAGES, MediaError, VideoStatus
+from contract import MESSAGES, TURNED_MESSAGE, MediaError, VideoStatus
 from handover import Message
 from mtcnn import Mtcnn
 from selection import Detect, select_faces
+from turned import is_turned
 from video import open_clip
+
+#: What a turned picture looks like: its face is not seen, or as one that something covers.
+LIKE_TURNED = (VideoStatus.OCCLUDED, VideoStatus.TOO_FEW_FACES, VideoStatus.NO_FACE)
 
 
 def prepare() -> Work:
@@ -57,9 +61,11 @@ def answer_clip(
         if clip is None:
             return Answer(VideoStatus.OK, MESSAGES[VideoStatus.OK], [VideoStatus.OK])
         selection = select_faces(clip, detect, leash)
+        message = MESSAGES[selection.code]
+        if selection.code in LIKE_TURNED and not selection.crops and is_turned(clip, detect, leash):
+            message = TURNED_MESSAGE
     except MediaError as error:
         return Answer.failed(VideoStatus(error.status), str(error))
-    message = MESSAGES[selection.code]
     return Answer(selection.code, message, selection.second_codes, selection.crops)
 
 

@@ -198,7 +198,7 @@ class Second:
         self.faces = detect(picture, self.faces)
         face = self._find_main_face(frame.time)
         if face:
-            self._count(face, frame.time, sharpness, picture)
+            self._count(face, frame, sharpness, picture)
 
     def _find_main_face(self, time: float) -> Face | None:
         face = choose_main_face(self.faces, time, self.sightings)
@@ -207,7 +207,7 @@ class Second:
             self.sightings.append(Sighting(time, face, others))
         return face
 
-    def _count(self, face: Face, time: float, sharpness: float, picture: Picture) -> None:
+    def _count(self, face: Face, frame: Frame, sharpness: float, picture: Picture) -> None:
         outside = leaves_picture(face, picture)
         covered = face.score < CLEAR_PROBABILITY
         kept = not outside and not covered
@@ -218,7 +218,9 @@ class Second:
             kept=self.tally.kept + kept,
         )
         if kept and len(self.crops) < self.tally.needed:
-            self.crops.append(Crop(time, face.box, face.score, sharpness, cut_face(picture, face)))
+            box = tuple(edge * frame.scale for edge in face.box)
+            crop = cut_face(picture, face)
+            self.crops.append(Crop(frame.time, box, face.score, sharpness, crop))
 
 
 def select_faces(clip: Clip, detect: Detect, leash: Leash = no_leash) -> Selection:

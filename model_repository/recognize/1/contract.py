@@ -58,15 +58,18 @@ class Limits:
     text_characters: int = 1_000
     audio_bytes: int = 32 << 20
     video_bytes: int = 64 << 20
-    frame_bytes: int = 16 << 20
+    frame_bytes: int = 32 << 20
     frames: int = 1_800
-    pixels: int = 4_096 * 2_304
+    #: Of a picture: 64 megapixels, as the largest telephones take them.
+    pixels: int = 64 << 20
     #: The longer side of a picture, in shorter ones: what is searched grows with it.
     aspect: float = 8.0
     #: Of a decoded picture; 16 bits a channel count double.
-    picture_bytes: int = 64 << 20
+    picture_bytes: int = 256 << 20
     #: Of a JPEG; cameras and programs make at most a dozen.
     scans: int = 100
+    #: Of all of a JPEG's scans together: 16 of the largest picture's.
+    scanned_pixels: int = 1 << 30
     max_fps: float = 240.0
     #: CPU time that decoding may take whatever it is, and beyond that for each second of it.
     cpu_seconds: float = 4.0
@@ -210,4 +213,9 @@ MESSAGES = StatusMessages(
             "얼굴을 찾을 수 없습니다. 카메라를 바라봐 주세요.",
         ),
     },
+)
+#: Takes the place of a video status's message where the picture seems to be the wrong way up.
+TURNED_MESSAGE = (
+    "The picture seems to be turned. Please hold the camera upright.",
+    "화면이 돌아가 있는 것 같습니다. 카메라를 똑바로 세워 주세요.",
 )
