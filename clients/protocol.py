@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from numbers import Real
 from typing import Any
 
@@ -43,24 +43,38 @@ class Context:
     """Rows that stand for parts of a recording the server has already seen or heard.
 
     Attributes:
-        video: float32 [T, 4106], one row a crop.
-        speech: float32 [N, 778], one row a window.
+        video: float32 [T, VIDEO_ROW], one row a crop.
+        speech: float32 [N, SPEECH_ROW], one row a window.
+        seconds: How long the video of these parts is.
+        gap: How long before its end the person whom it is about was last seen, in seconds; None if
+            they were not.
     """
 
     video: np.ndarray = field(default_factory=lambda: _no_rows(VIDEO_ROW))
     speech: np.ndarray = field(default_factory=lambda: _no_rows(SPEECH_ROW))
+    seconds: float = 0.0
+    gap: float | None = None
 
     def then(self, later: Context) -> Context:
         """Append the rows of what came next."""
         return Context(
             video=np.concatenate([self.video, later.video]),
             speech=np.concatenate([self.speech, later.speech]),
+            seconds=self.seconds + later.seconds,
+            gap=self._gap_after(later),
         )
+
+    def _gap_after(self, later: Context) -> float | None:
+        if later.gap is not None or self.gap is None:
+            return later.gap
+        return self.gap + later.seconds
 
     def within_limits(self) -> Context:
         """Keep as many rows as one request may bring, spread evenly over the whole past."""
-        return Context(
-            video=_spread(self.video, LIMITS.crops), speech=_spread(self.speech, LIMITS.windows)
+        return replace(
+            self,
+            video=_spread(self.video, LIMITS.crops),
+            speech=_spread(self.speech, LIMITS.windows),
         )
 
 
@@ -105,6 +119,11 @@ class Recognition:
     def emotion(self) -> str:
         """The most probable emotion's name."""
         return EMOTION_CODES[max(EMOTION_CODES, key=self.result.__getitem__)]
+
+    @property
+    def people(self) -> list[dict[str, Any]]:
+        """Who was seen in the video, the person whom it is about first; see the server's README."""
+        return self.modalities.get("video", {}).get("people", [])
 
     @property
     def failures(self) -> dict[str, str]:
@@ -177,6 +196,8 @@ def recognise_call(
     for name, rows in (("PAST_VIDEO", past.video), ("PAST_SPEECH", past.speech)):
         if len(rows):
             inputs[name] = np.ascontiguousarray(rows, np.float32)
+    if len(past.video) and past.gap:
+        inputs["PAST_GAP"] = np.array([past.gap], np.float32)
     wanted = ["RESULT", *(f"{name.upper()}_FEATURES" for name in features)]
     if context:
         wanted += ["VIDEO_CONTEXT", "SPEECH_CONTEXT"]
@@ -211,8 +232,18 @@ def read_recognition(answer: InferResult) -> Recognition:
     return Recognition(
         document=document,
         features={name: rows for name, rows in features.items() if rows is not None},
-        context=Context() if video is None or speech is None else Context(video, speech),
+        context=_context(video, speech, document["modalities"].get("video", {})),
     )
+
+
+def _context(
+    video: np.ndarray | None, speech: np.ndarray | None, report: dict[str, Any]
+) -> Context:
+    if video is None or speech is None:
+        return Context()
+    seconds = float(len(report.get("second_error_codes", ())))
+    ends = [person["end"] for person in report.get("people", ()) if person["main"]]
+    return Context(video, speech, seconds, max(0.0, seconds - ends[0]) if ends else None)
 
 
 def read_faces(answer: InferResult) -> Faces:
@@ -223,13 +254,14 @@ def read_faces(answer: InferResult) -> Faces:
 
 
 def read_crop_context(answers: Iterable[InferResult]) -> Context:
-    """Make context rows of the answers of CROP_MODELS."""
+    """Make context rows of the answers of CROP_MODELS; whose the faces are they do not say."""
     parts = [
         _tensor(answer, name)
         for answer, names in zip(answers, CROP_MODELS.values(), strict=True)
         for name in names
     ]
-    return Context(video=np.concatenate(parts, axis=1))
+    rows = np.concatenate(parts, axis=1)
+    return Context(video=np.pad(rows, ((0, 0), (0, VIDEO_ROW - rows.shape[1]))))
 
 
 def _document(answer: InferResult) -> dict[str, Any]:

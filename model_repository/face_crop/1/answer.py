@@ -85,6 +85,7 @@ class Answer:
         second_codes: Each second's code, at least one.
         crops: The main person's kept faces.
         people: Everybody who was seen, the main person first.
+        has_past: Whether it is known whom the stream was about before the clip.
     """
 
     code: VideoStatus
@@ -92,6 +93,7 @@ class Answer:
     second_codes: list[VideoStatus]
     crops: list[Crop] = field(default_factory=list)
     people: list[Portrait] = field(default_factory=list)
+    has_past: bool = False
 
     @classmethod
     def failed(cls, code: VideoStatus, cause: str | None = None) -> Answer:
@@ -132,7 +134,7 @@ class Answer:
         return {
             "people": [one.record() for one in self.people[: LIMITS.people]],
             "people_seen": len(self.people),
-            "is_past": was_known or not self.crops,
+            "person_changed": self.has_past and bool(self.crops) and not was_known,
         }
 
     def _others(self) -> dict[str, np.ndarray]:

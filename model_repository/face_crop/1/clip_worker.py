@@ -74,9 +74,13 @@ def answer_clip(
         selection = select_faces(clip, eyes, leash, past)
     except MediaError as error:
         return Answer.failed(VideoStatus(error.status), str(error))
-    message = MESSAGES[selection.code]
     return Answer(
-        selection.code, message, selection.second_codes, selection.crops, selection.people
+        selection.code,
+        MESSAGES[selection.code],
+        selection.second_codes,
+        selection.crops,
+        selection.people,
+        has_past=past is not None,
     )
 
 

@@ -111,10 +111,11 @@ def past_person(tensor: object) -> np.ndarray:
         MediaError: It is not what `recognize` hands on.
     """
     shape, values = list(tensor.shape()), tensor.as_numpy()
-    if shape != [PAST_PERSON] or not np.isfinite(values).all():
+    if shape != [PAST_PERSON] or not np.isfinite(values).all() or values[-1] < 0:
         raise MediaError(
             VideoStatus.UNKNOWN,
-            f"PAST_PERSON has shape {shape}, expected [{PAST_PERSON}] finite numbers",
+            f"PAST_PERSON has shape {shape}, expected [{PAST_PERSON}] finite numbers that end with "
+            "a time from 0",
         )
     return values
 
