@@ -239,6 +239,14 @@ def test_other_people_have_crops_spread_over_their_time():
     assert {crop.box for crop in other.crops} == {faces[1].box}
 
 
+def test_a_streams_person_who_returns_late_in_a_chunk_about_somebody_else_does_not_empty_it():
+    newcomer, back = face_at(150, side=80, who=1), face_at(50)
+    shots = [Shot(faces=(newcomer,))] * 8 + [Shot(faces=(newcomer, back))] * 2
+    selection = select(shots, past=past(3.5))
+    assert selection.code == VideoStatus.OK
+    assert {crop.box for crop in selection.crops} == {newcomer.box}
+
+
 def past(gap: float, who: int = 0, x: float = 50) -> Past:
     x1, y1, x2, y2 = (edge / 200 for edge in face_at(x).box)
     return Past(descriptor_of(who), (x1, y1, x2, y2), gap)

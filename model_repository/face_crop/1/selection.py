@@ -381,14 +381,12 @@ def choose_main_person(kept: Sequence[tuple[Person, Crop]], cast: Cast) -> Perso
         cast: Who is in the clip.
 
     Returns:
-        Whom the stream was about, if they were seen; otherwise of whom most was kept, or if there
-        is nothing, who was main at the end.
+        Whom the stream was about, if anything of them was kept; otherwise of whom most was kept,
+        or if there is nothing, who was main at the end.
     """
-    for person in cast.tracks.people:
-        if person.is_past and person.seen:
-            return person
     counts = Counter(person for person, _ in kept)
-    return max(counts, key=counts.__getitem__, default=cast.main)
+    past = next((person for person in counts if person.is_past), None)
+    return past or max(counts, key=counts.__getitem__, default=cast.main)
 
 
 def portray(
