@@ -15,6 +15,8 @@ from clients.contract import (
     EMOTION_CODES,
     LIMITS,
     MODALITIES,
+    OLD_SPEECH_ROW,
+    OLD_VIDEO_ROW,
     SCHEMA,
     SPEECH_ROW,
     VIDEO_ROW,
@@ -43,7 +45,8 @@ class Context:
     """Rows that stand for parts of a recording the server has already seen or heard.
 
     Attributes:
-        video: float32 [T, VIDEO_ROW], one row a crop.
+        video: float32 [T, VIDEO_ROW], one row a crop. Rows of the schema before are brought to this
+            one's width: whose faces they are is not known, and their windows count in full.
         speech: float32 [N, SPEECH_ROW], one row a window.
         seconds: How long the video of these parts is.
         gap: How long before its end the person whom it is about was last seen, in seconds; None if
@@ -54,6 +57,11 @@ class Context:
     speech: np.ndarray = field(default_factory=lambda: _no_rows(SPEECH_ROW))
     seconds: float = 0.0
     gap: float | None = None
+
+    def __post_init__(self) -> None:
+        """Take rows of the schema before."""
+        object.__setattr__(self, "video", _widened(self.video, OLD_VIDEO_ROW, VIDEO_ROW, 0.0))
+        object.__setattr__(self, "speech", _widened(self.speech, OLD_SPEECH_ROW, SPEECH_ROW, 1.0))
 
     def then(self, later: Context) -> Context:
         """Append the rows of what came next."""
@@ -76,6 +84,12 @@ class Context:
             video=_spread(self.video, LIMITS.crops),
             speech=_spread(self.speech, LIMITS.windows),
         )
+
+
+def _widened(rows: np.ndarray, old: int, width: int, filling: float) -> np.ndarray:
+    if rows.ndim != 2 or rows.shape[1] != old:
+        return rows
+    return np.pad(rows, ((0, 0), (0, width - old)), constant_values=filling)
 
 
 def _spread(rows: np.ndarray, most: int) -> np.ndarray:
@@ -260,8 +274,7 @@ def read_crop_context(answers: Iterable[InferResult]) -> Context:
         for answer, names in zip(answers, CROP_MODELS.values(), strict=True)
         for name in names
     ]
-    rows = np.concatenate(parts, axis=1)
-    return Context(video=np.pad(rows, ((0, 0), (0, VIDEO_ROW - rows.shape[1]))))
+    return Context(video=np.concatenate(parts, axis=1))
 
 
 def _document(answer: InferResult) -> dict[str, Any]:

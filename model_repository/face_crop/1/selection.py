@@ -263,7 +263,7 @@ class Second:
 
 
 def select_faces(
-    clip: Clip, eyes: Eyes, leash: Leash = no_leash, past: Person | None = None
+    clip: Clip, eyes: Eyes, leash: Leash = no_leash, past: Past | None = None
 ) -> Selection:
     """Judge a clip and choose its crops.
 
