@@ -33,6 +33,8 @@ REACH = 1.5
 MEMORY_SECONDS = 3.0
 #: Crops of other people: how many are kept of one, and how far they are apart in seconds at first.
 MOST_KEPT, KEEPING_SECONDS = 16, 0.25
+#: A face of a frame, and whose it is as far as that is known.
+Shown = tuple[FaceLook, Person | None]
 #: Of how many of a frame's other faces crops are kept, the largest first.
 MOST_OTHERS = 4
 
@@ -226,16 +228,12 @@ class Second:
         largest = sorted(self.faces, key=lambda face: -face.side)[:MOST_FACES]
         looks = [FaceLook(picture, face, eyes) for face in largest]
         owners = self.cast.tracks.follow(frame.time, looks, picture.shape[:2])
-        shown = [
-            (look, person)
-            for look, person in zip(looks, owners, strict=True)
-            if person or look.quality.is_real
-        ]
-        self.seen.update(person for _, person in shown if person)
+        shown = list(zip(looks, owners, strict=True))
+        self.seen.update(person for person in owners if person)
         main = choose_main_face(shown, frame.time, self.cast)
         if main:
             self._count(*main, frame.time, picture)
-        elif shown or not picture_is_dull(picture):
+        elif any(map(is_somebody, shown)) or not picture_is_dull(picture):
             self.tally = replace(self.tally, sharp=self.tally.sharp + 1)
         self._keep_others([pair for pair in shown if pair != main], frame.time, picture)
 
@@ -254,9 +252,7 @@ class Second:
         if kept and len(self.crops) < self.tally.needed:
             self.crops.append((person, crop_of(look, time, picture)))
 
-    def _keep_others(
-        self, shown: list[tuple[FaceLook, Person | None]], time: float, picture: Picture
-    ) -> None:
+    def _keep_others(self, shown: list[Shown], time: float, picture: Picture) -> None:
         for look, person in shown[:MOST_OTHERS]:
             if person and self.cast.album.wants(person, time) and look.is_clear:
                 self.cast.album.keep(person, crop_of(look, time, picture))
@@ -339,9 +335,7 @@ def gravest(codes: Sequence[VideoStatus]) -> VideoStatus:
     return min(codes, key=precedence.index)
 
 
-def choose_main_face(
-    shown: Sequence[tuple[FaceLook, Person | None]], time: float, cast: Cast
-) -> tuple[FaceLook, Person | None] | None:
+def choose_main_face(shown: Sequence[Shown], time: float, cast: Cast) -> Shown | None:
     """Choose the face of the person whom the clip is about.
 
     The first is the largest; whoever it is stays main while they are there, and for
@@ -349,7 +343,7 @@ def choose_main_face(
     theirs where it has their place; nobody else's does. Then the largest becomes main.
 
     Args:
-        shown: The frame's real faces, and whose they are.
+        shown: The frame's faces and whose they are, the largest first.
         time: The frame's time in seconds.
         cast: Who is in the clip; its `main` is set.
 
@@ -361,16 +355,20 @@ def choose_main_face(
             return pair
     if cast.main and cast.main.away(time) < MEMORY_SECONDS:
         place = cast.main.nearest(time).face
-        near = [
-            pair
-            for pair in shown
-            if not pair[1] and apart(pair[0].face, place) <= REACH * place.side
-        ]
-        return min(near, key=lambda pair: apart(pair[0].face, place), default=None)
-    largest = max(shown, key=lambda pair: pair[0].face.side, default=None)
+        nobodys = [pair for pair in shown if not pair[1]]
+        near = [pair for pair in nobodys if apart(pair[0].face, place) <= REACH * place.side]
+        near.sort(key=lambda pair: apart(pair[0].face, place))
+        return next(filter(is_somebody, near), None)
+    largest = next(filter(is_somebody, shown), None)
     if largest and largest[1]:
         cast.main = largest[1]
     return largest
+
+
+def is_somebody(pair: Shown) -> bool:
+    """Tell whether a face is a person's, known or not; a drawn one is nobody's."""
+    look, person = pair
+    return person is not None or look.quality.is_real
 
 
 def choose_main_person(kept: Sequence[tuple[Person, Crop]], cast: Cast) -> Person | None:
