@@ -39,6 +39,8 @@ RATE = 10
 TILE = (320, 256)
 STAGE = (1280, 540)
 WINDOW_SECONDS = 5
+#: What is seen beside the tiles: fine detail, as older code judges sharpness by all of a picture.
+WALL = np.kron(np.random.default_rng(0).integers(64, 128, (270, 640, 3)), np.ones((2, 2, 1)))
 
 #: A tile's left and upper edge in pixels.
 Corner = tuple[int, int]
@@ -170,7 +172,7 @@ class Film:
         self.frames = [self._draw(n / RATE, n, people) for n in range(scene.seconds * RATE)]
 
     def _draw(self, time: float, number: int, people: Sequence[list[np.ndarray]]) -> bytes:
-        stage = np.full((STAGE[1], STAGE[0], 3), 96, np.uint8)
+        stage = WALL.astype(np.uint8)
         for person, (x, y) in self.scene.staging(time).items():
             tiles = people[person]
             turn = number % (2 * len(tiles) - 2)

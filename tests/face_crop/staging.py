@@ -101,7 +101,7 @@ class StagedClip:
         self.detected += 1
         return list(self._shown[id(picture)].faces)
 
-    def _judge(self, picture: np.ndarray, face: StagedFace) -> Quality:
+    def _judge(self, picture: np.ndarray, face: StagedFace, grey: np.ndarray) -> Quality:
         return Quality(self._shown[id(picture)].sharp, face.score < 0.999, face.is_real)
 
     def _describe(self, picture: np.ndarray, face: StagedFace) -> np.ndarray:

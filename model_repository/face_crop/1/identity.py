@@ -33,26 +33,8 @@ class Identifier:
 
     def __call__(self, picture: Picture, face: Face) -> Descriptor:
         """Describe a face [128]."""
-        pixels = cut_around(picture, face, SIDE, MARGIN, DROP)
+        x1, y1, x2, y2 = face.box
+        length = MARGIN * face.side
+        corner = ((x1 + x2 - length) / 2, (y1 + y2 - length) / 2 + DROP * face.side)
+        pixels = cut_square(picture, corner, length, SIDE, cv2.BORDER_REPLICATE)
         return self._network.run(["descriptor"], {"pixels": pixels[None]})[0][0]
-
-
-def cut_around(
-    picture: Picture, face: Face, side: int, margin: float = 1.0, drop: float = 0.0
-) -> Picture:
-    """Cut out the square around a face's centre; edges are repeated beyond the picture.
-
-    Args:
-        picture: The picture.
-        face: The face.
-        side: The side of the result in pixels.
-        margin: The square's side in longer sides of the face's box.
-        drop: How far below the box's centre the square's lies, in the same.
-
-    Returns:
-        [side, side, 3].
-    """
-    x1, y1, x2, y2 = face.box
-    length = margin * face.side
-    corner = ((x1 + x2 - length) / 2, (y1 + y2 - length) / 2 + drop * face.side)
-    return cut_square(picture, corner, length, side, cv2.BORDER_REPLICATE)

@@ -72,9 +72,17 @@ class QualityJudge:
         """
         self._network = open_session(folder / "quality.onnx")
 
-    def __call__(self, picture: Picture, face: Face) -> FaceQuality:
-        """Judge a face that was found in a picture."""
-        grey = cut_grey(picture, face)
+    def __call__(
+        self, picture: Picture, face: Face, grey: NDArray[np.uint8] | None = None
+    ) -> FaceQuality:
+        """Judge a face that was found in a picture.
+
+        Args:
+            picture: The picture.
+            face: The face.
+            grey: What `cut_grey` makes of them, where it is there already.
+        """
+        grey = cut_grey(picture, face) if grey is None else grey
         (probabilities,) = self._network.run(["QUALITY"], {"FACES": grey[None]})
         blurred, covered, artificial = probabilities[0].tolist()
         return FaceQuality(0.0 if is_flat(grey) else 1 - blurred, covered, artificial)

@@ -17,11 +17,11 @@ from functools import cached_property
 
 import cv2
 import numpy as np
-from identity import Descriptor, cut_around
+from identity import Descriptor
 from mtcnn import Face
 from numpy.typing import NDArray
 from picture import Picture
-from quality import FaceQuality
+from quality import FaceQuality, cut_grey
 
 #: Descriptors nearer than this are one person's; see the README for how often that errs.
 SAME_PERSON = 0.43
@@ -53,12 +53,12 @@ class Eyes:
 
     Attributes:
         detect: Finds the faces of a picture, given those of an earlier picture: `Mtcnn.detect`.
-        judge: Judges a face: `QualityJudge`.
+        judge: Judges a face of a picture, cut grey: `QualityJudge`.
         describe: Describes a face: `Identifier`.
     """
 
     detect: Callable[[Picture, Sequence[Face]], list[Face]]
-    judge: Callable[[Picture, Face], FaceQuality]
+    judge: Callable[[Picture, Face, NDArray[np.uint8]], FaceQuality]
     describe: Callable[[Picture, Face], Descriptor]
 
 
@@ -88,7 +88,7 @@ class FaceLook:
     @cached_property
     def quality(self) -> FaceQuality:
         """How well it can be seen."""
-        return self._eyes.judge(self._picture, self.face)
+        return self._eyes.judge(self._picture, self.face, self._grey)
 
     @cached_property
     def leaves_picture(self) -> bool:
@@ -105,6 +105,10 @@ class FaceLook:
         return self.quality.is_real and self.quality.is_sharp and not self.quality.is_covered
 
     @cached_property
+    def _grey(self) -> NDArray[np.uint8]:
+        return cut_grey(self._picture, self.face)
+
+    @cached_property
     def descriptor(self) -> Descriptor:
         """Its descriptor."""
         return self._eyes.describe(self._picture, self.face)
@@ -112,8 +116,9 @@ class FaceLook:
     @cached_property
     def thumbnail(self) -> NDArray[np.float32]:
         """Its grey thumbnail [n], of mean 0 and length 1: the product of two is their likeness."""
-        pixels = cut_around(self._picture, self.face, THUMBNAIL_SIDE)
-        grey = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY).astype(np.float32).ravel()
+        size = (THUMBNAIL_SIDE, THUMBNAIL_SIDE)
+        small = cv2.resize(self._grey, size, interpolation=cv2.INTER_AREA)
+        grey = small.astype(np.float32).ravel()
         grey -= grey.mean()
         return grey / max(float(np.linalg.norm(grey)), 1e-6)
 

@@ -164,7 +164,7 @@ def from_video(outputs: dict[str, np.ndarray]) -> Evidence:
             "time": round(float(time), 3),
             "box": [round(float(edge), 1) for edge in box],
             "score": round(float(score), 4),
-            "sharpness": round(float(sharpness), 1),
+            "sharpness": round(float(sharpness), 4),
         }
         for time, box, score, sharpness in zip(
             outputs["TIMES"], outputs["BOXES"], outputs["SCORES"], outputs["SHARPNESS"], strict=True
