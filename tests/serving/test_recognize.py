@@ -11,7 +11,9 @@ import pytest
 from audio import decode_audio
 from tritonclient.utils import InferenceServerException
 
-from .hostile import RANDOM, file, rows, text, wav
+from clients.contract import SPEECH_ROW, VIDEO_ROW
+
+from .hostile import RANDOM, file, noise, rows, text, wav
 from .media import film, frames, jpegs, looped
 from .wire import Grpc
 
@@ -69,8 +71,8 @@ def test_the_demo_clip_is_recognised_from_all_three_modalities(wire, clip, sente
     assert answer["TEXT_FEATURES"].shape == (1, 512)
     assert answer["VIDEO_FEATURES"].shape == (crops, 4096)
     assert answer["SPEECH_FEATURES"].shape == (windows, 768)
-    assert answer["VIDEO_CONTEXT"].shape == (crops, 4106)
-    assert answer["SPEECH_CONTEXT"].shape == (windows, 778)
+    assert answer["VIDEO_CONTEXT"].shape == (crops, VIDEO_ROW)
+    assert answer["SPEECH_CONTEXT"].shape == (windows, SPEECH_ROW)
 
 
 @pytest.mark.parametrize(
@@ -175,8 +177,8 @@ def test_past_rows_alone_repeat_the_answer_of_the_chunk_they_came_from(wire, cli
 
 def test_an_absent_modality_has_no_context_rows(wire, media):
     _, answer = recognize(wire, media["text"], *CONTEXTS)
-    assert answer["VIDEO_CONTEXT"].shape == (0, 4106)
-    assert answer["SPEECH_CONTEXT"].shape == (0, 778)
+    assert answer["VIDEO_CONTEXT"].shape == (0, VIDEO_ROW)
+    assert answer["SPEECH_CONTEXT"].shape == (0, SPEECH_ROW)
     past = {"PAST_VIDEO": rows(answer["VIDEO_CONTEXT"])}
     result, _ = recognize(wire, media["text"] | past)
     assert list(result["modalities"]) == ["text"]

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 
-SCHEMA = "multimodal-recognition/1"
+SCHEMA = "multimodal-recognition/2"
 
 #: The seven emotions in code order. Every EMOTION tensor and every label index follows it.
 EMOTION_CODES = {
@@ -41,13 +41,23 @@ SPEECH_WINDOW, SPEECH_STRIDE = 2, 1
 TEXT_FEATURE = 512
 SPEECH_FEATURE = 768
 VIDEO_FEATURE = 4096
-#: A context row is a feature followed by that row's 7 posteriors, age and [male, female].
+#: A face's place in the picture: `x1, y1, x2, y2` in parts of its width and height.
+PLACE = 4
+#: Describes whose face it is; all zeros where that is not known.
+IDENTITY = 128
+#: Whom a stream was about: identity, place of the last face, seconds from it to the chunk.
+PAST_PERSON = IDENTITY + PLACE + 1
+#: A context row is a feature followed by that row's 7 posteriors, age and [male, female], and then
+#: a speech row by its window's weight, a video row by its face's place and identity.
 ROW_TAIL = len(EMOTIONS) + 1 + len(GENDER_CODES)
 #: No feature is farther from 0: those of the demo clip and of noise are within 20, those of sound
 #: 10^18 times too loud within 300.
 FEATURE_LIMIT = 10_000.0
-SPEECH_ROW = SPEECH_FEATURE + ROW_TAIL
-VIDEO_ROW = VIDEO_FEATURE + ROW_TAIL
+SPEECH_ROW = SPEECH_FEATURE + ROW_TAIL + 1
+VIDEO_ROW = VIDEO_FEATURE + ROW_TAIL + PLACE + IDENTITY
+#: Rows of the schema before this one end with [male, female]; they are still read.
+OLD_SPEECH_ROW = SPEECH_FEATURE + ROW_TAIL
+OLD_VIDEO_ROW = VIDEO_FEATURE + ROW_TAIL
 
 
 @dataclass(frozen=True)
@@ -86,6 +96,10 @@ class Limits:
     seconds_tolerance: float = 0.5
     crops: int = 64
     age_crops: int = 8
+    #: The people of whom an answer tells; of so many others, by so many crops each, what they feel.
+    people: int = 16
+    others: int = 3
+    other_crops: int = 8
     windows: int = 60
 
 
