@@ -13,7 +13,7 @@ from tritonclient.utils import InferenceServerException
 
 from clients.contract import SPEECH_ROW, VIDEO_ROW
 
-from .hostile import RANDOM, file, noise, rows, text, wav
+from .hostile import RANDOM, file, rows, text, wav
 from .media import film, frames, jpegs, looped
 from .wire import Grpc
 
