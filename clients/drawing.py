@@ -67,7 +67,7 @@ class _Sheet:
 
 def _draw_summary(sheet: _Sheet, recognition: Recognition) -> None:
     probability = max(recognition.result[code] for code in EMOTION_CODES)
-    sheet.text(MARGIN, sheet.top, f"{recognition.emotion} {probability:.2f}", 34)
+    sheet.text(MARGIN, sheet.top, f"{recognition.top} {probability:.2f}", 34)
     sheet.text(MARGIN, sheet.top + 48, _person(recognition.result), 18, FAINT)
     sheet.top += 92
 

@@ -31,7 +31,8 @@ from tests.clients.media_files import noise, wav
 
 QUICK = Backoff(attempts=3, first=0.001)
 BUSY = refuse(grpc.StatusCode.UNAVAILABLE, "the queue is full")
-SILENT = refuse(grpc.StatusCode.INVALID_ARGUMENT, "no modality can be used: AUDIO is silent")
+SILENCE = "no modality can be used: speech (error_code 2): Nothing was heard."
+SILENT = refuse(grpc.StatusCode.INVALID_ARGUMENT, SILENCE)
 HELLO = Media(text="안녕")
 
 
@@ -110,7 +111,7 @@ def test_refused_input_keeps_the_servers_sentence_and_is_not_sent_again(
     fake.script = [SILENT]
     with pytest.raises(InputRefusedError) as caught:
         recognise(connection, HELLO)
-    assert caught.value.sentence == "no modality can be used: AUDIO is silent"
+    assert caught.value.sentence == SILENCE
     assert len(fake.requests) == 1
 
 
@@ -219,9 +220,10 @@ def test_the_last_chunk_is_not_asked_for_rows_that_nobody_wants(recognise, fake,
 
 def test_a_useless_minute_does_not_spoil_the_recording(recognise, fake, connection, caplog):
     fake.script = [SILENT]
-    assert recognise(connection, Media(audio=wav(noise(100)))).document == DOCUMENT
-    assert "a part of the recording was left out" in caplog.text
-    assert "AUDIO is silent" in caplog.text
+    answer = recognise(connection, Media(audio=wav(noise(100))))
+    assert answer.result == DOCUMENT["result"]
+    assert answer.failures == {}
+    assert "a part of the speech was left out: error_code 2: Nothing was heard" in caplog.text
 
 
 def test_a_recording_without_any_usable_minute_is_refused(recognise, fake, connection):
