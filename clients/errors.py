@@ -40,6 +40,10 @@ class ManifestError(RecogniserError):
     """A manifest cannot be used; the message names the row and says why."""
 
 
+class TimelineError(RecogniserError):
+    """A timeline's file is of no known format, or its format needs a package that is missing."""
+
+
 class ServerUnavailableError(RecogniserError):
     """Nobody answers at the address, or the server is too busy, after every attempt."""
 

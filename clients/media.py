@@ -167,10 +167,11 @@ def frame_files(folder: Path) -> list[Path]:
     if not files:
         endings = ", ".join(sorted(IMAGE_SUFFIXES))
         raise UnreadableFileError(f"video: expected images ({endings}) in {folder}, found none")
-    return sorted(files, key=_natural_order)
+    return sorted(files, key=natural_order)
 
 
-def _natural_order(path: Path) -> list[tuple[int, str]]:
+def natural_order(path: Path) -> list[tuple[int, str]]:
+    """Return what to sort files by, so that 2 comes before 10."""
     parts = re.findall(r"\d+|\D+", path.name)
     return [(int(part), "") if part.isdecimal() else (-1, part) for part in parts]
 
