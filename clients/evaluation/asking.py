@@ -97,8 +97,7 @@ class Journal:
         return list({s.media: s for s in samples if s.media not in self.outcomes}.values())
 
     def _append(self, entry: dict) -> None:
-        # What an error quotes may hold half a character.
-        with self._path.open("a", encoding="utf-8", errors="backslashreplace") as file:
+        with self._path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(entry, ensure_ascii=False) + "\n")
 
     def _read(self) -> None:
@@ -202,7 +201,9 @@ def _answered(recognition: Recognition) -> list[tuple[str, ModalityRecognition]]
 
 def _worded(error: BaseException) -> str:
     """Name what nobody expected beside what it says; the library's own errors say enough."""
-    return str(error) if isinstance(error, RecogniserError) else f"{type(error).__name__}: {error}"
+    words = str(error) if isinstance(error, RecogniserError) else f"{type(error).__name__}: {error}"
+    # What an error quotes may hold half a character, which no file can.
+    return words.encode("utf-8", "backslashreplace").decode()
 
 
 def read_crop(path: Path) -> np.ndarray:
