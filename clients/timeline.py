@@ -63,7 +63,9 @@ def check(path: Path) -> None:
             f"timeline: expected a file that ends in {', '.join(_FORMATS)}, came {path}"
         )
     if path.suffix.lower() == ".parquet" and importlib.util.find_spec("pyarrow") is None:
-        raise TimelineError(f"{path} needs the package pyarrow: pip install pyarrow")
+        raise TimelineError(
+            f"{path} needs the package pyarrow: pip install -r requirements/timeline.txt"
+        )
 
 
 @contextmanager

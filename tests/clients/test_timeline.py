@@ -147,7 +147,7 @@ def test_parquet_is_written_in_groups_of_rows(tmp_path, monkeypatch):
 
 def test_a_missing_package_is_named_before_anything_is_written(tmp_path, monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(TimelineError, match="needs the package pyarrow: pip install pyarrow"):
+    with pytest.raises(TimelineError, match="pyarrow: pip install -r requirements/t"):
         written(tmp_path / "film.parquet")
     assert list(tmp_path.iterdir()) == []
 
