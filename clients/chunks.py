@@ -33,8 +33,7 @@ from clients.errors import InputRefusedError, UncuttableMediaError, UnreadableFi
 from clients.media import UNPLACED, Chunk, Media, Span, encode_text, name_of, read
 from clients.protocol import Call, Context, Recognition, recognise_call
 from clients.reports import Reports
-from clients.resampling import check_rate
-from clients.tracks import SOUND_ERRORS, Recording, Shared, blocks, cause, joined, opened
+from clients.tracks import SOUND_ERRORS, Recording, Shared, audible, blocks, cause, joined, opened
 
 logger = logging.getLogger(__name__)
 
@@ -143,7 +142,7 @@ def _sounds_and_films(
     """Return the pieces of the sound and of the film; a short film carries its own sound track."""
     if film is None or not film.long:
         return _sounds(audio), _whole(film)
-    tracks = [film.pictures, None if audio else _usable_sound(film)]
+    tracks = [film.pictures, None if audio else audible(film)]
     shared = Shared(film, [track for track in tracks if track is not None])
     sounds = _sounds(audio) if audio else _film_sounds(film, shared, tracks[1])
     return sounds, _films(film, shared)
@@ -169,17 +168,6 @@ def _sounds(audio: Recording | None) -> Iterator[tuple[bytes, Span]]:
             raise UnreadableFileError(cause(audio, error, "cut")) from error
     if not found:
         raise UnreadableFileError(f"audio: expected sound, found none in {name_of(audio.source)}")
-
-
-def _usable_sound(film: Recording) -> av.AudioStream | None:
-    track = film.sound
-    try:
-        if track is not None:
-            check_rate(track.rate)
-    except SOUND_ERRORS as error:
-        logger.warning("the film's sound is left out: %s", error)
-        return None
-    return track
 
 
 def _film_sounds(

@@ -28,8 +28,8 @@ from clients.contract import LIMITS, SPEECH_STRIDE, SPEECH_WINDOW
 from clients.errors import MediaTypeError, UnreadableFileError
 from clients.media import Chunk, Media, Span, encode_text, name_of, read
 from clients.protocol import Call, Context, Recognition, recognise_call
-from clients.resampling import Resampler, check_rate
-from clients.tracks import SOUND_ERRORS, Recording, cause, frames, joined, opened
+from clients.resampling import Resampler
+from clients.tracks import SOUND_ERRORS, Recording, audible, cause, frames, joined, opened
 
 logger = logging.getLogger(__name__)
 
@@ -161,7 +161,7 @@ def seconds_of(media: Media, hop: int = HOP) -> Iterator[Second]:
             tracks.add("sound")
             sources.append(_Reader(audio, [_required(audio, audio.sound, "sound")]).pieces())
         if film is not None:
-            heard = None if audio is not None else _audible(film)
+            heard = None if audio is not None else audible(film)
             used = [track for track in (film.pictures, heard) if track is not None]
             _required(film, next(iter(used), None), "pictures")
             tracks |= {"picture" if track.type == "video" else "sound" for track in used}
@@ -197,16 +197,6 @@ def _required(recording: Recording, track: av.stream.Stream | None, what: str) -
     return track
 
 
-def _audible(film: Recording) -> av.AudioStream | None:
-    try:
-        if film.sound is not None:
-            check_rate(film.sound.rate)
-    except SOUND_ERRORS as error:
-        logger.warning("the film's sound is left out: %s", error)
-        return None
-    return film.sound
-
-
 class _Reader:
     """Decodes tracks of one recording side by side."""
 
@@ -218,6 +208,7 @@ class _Reader:
         self._resampler = Resampler("s16", SOUND_RATE)
         self._scaler = VideoReformatter()
         self._tenth = -1
+        self._deaf = False
         self._interval = Fraction(1, FALLBACK_FPS)
         for track in tracks:
             rate = track.average_rate if isinstance(track, av.VideoStream) else None
@@ -251,13 +242,18 @@ class _Reader:
         return encode_picture(np.rot90(pixels, round(frame.rotation / 90)))
 
     def _sound(self, stamp: Fraction | None, frame: av.AudioFrame) -> Iterator[_Piece]:
+        if self._deaf:
+            return
         interval = Fraction(frame.samples, max(1, frame.sample_rate))
         at, _ = self._clock.tell("sound", stamp, interval)
         try:
             for block in self._resampler.resample(frame):
                 yield _Piece(float(at), "sound", block)
         except SOUND_ERRORS as error:
-            raise UnreadableFileError(cause(self._recording, error, "decode")) from error
+            if len(self._tracks) == 1:
+                raise UnreadableFileError(cause(self._recording, error, "decode")) from error
+            logger.warning("the film's sound is left out from here on: %s", error)
+            self._deaf = True
 
 
 def _images(media: Media) -> Iterator[_Piece]:

@@ -105,7 +105,7 @@ def row(moment: Moment, recording: str) -> dict[str, Any]:
 
 @contextmanager
 def _csv(path: Path, recording: str, _media: Path | None) -> Iterator[Write]:
-    with path.open("w", encoding="utf-8", newline="") as file:
+    with path.open("w", encoding="utf-8", newline="", buffering=1) as file:
         writer = csv.DictWriter(file, COLUMNS)
         writer.writeheader()
         yield lambda moment: writer.writerow(row(moment, recording))
@@ -113,7 +113,7 @@ def _csv(path: Path, recording: str, _media: Path | None) -> Iterator[Write]:
 
 @contextmanager
 def _json_lines(path: Path, recording: str, _media: Path | None) -> Iterator[Write]:
-    with path.open("w", encoding="utf-8") as file:
+    with path.open("w", encoding="utf-8", buffering=1) as file:
 
         def write(moment: Moment) -> None:
             file.write(json.dumps(row(moment, recording), ensure_ascii=False) + "\n")
@@ -145,7 +145,7 @@ def _parquet(path: Path, recording: str, _media: Path | None) -> Iterator[Write]
 
 @contextmanager
 def _web_vtt(path: Path, recording: str, _media: Path | None) -> Iterator[Write]:
-    with path.open("w", encoding="utf-8") as file:
+    with path.open("w", encoding="utf-8", buffering=1) as file:
         file.write("WEBVTT\n")
 
         def write(moment: Moment) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import logging
 from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -20,6 +21,8 @@ from clients.contract import LIMITS
 from clients.media import filled, name_of, unreadable
 from clients.recordings import OPEN_ERRORS, duration, picture_stream
 from clients.resampling import Resampler, SoundLimitError, check_rate
+
+logger = logging.getLogger(__name__)
 
 #: What decoding the sound of a recording that could be opened raises.
 SOUND_ERRORS = (SoundLimitError, av.FFmpegError)
@@ -129,6 +132,17 @@ def _measured(file: BinaryIO, stack: ExitStack) -> tuple[float, av.container.Inp
         file.seek(0)
         container = open_container(file, LIMITS.pixels)
     return seconds, stack.enter_context(container)
+
+
+def audible(film: Recording) -> av.AudioStream | None:
+    """Return a film's track of sound, if it has one at a rate that anything can hear."""
+    try:
+        if film.sound is not None:
+            check_rate(film.sound.rate)
+    except SoundLimitError as error:
+        logger.warning("the film's sound is left out: %s", error)
+        return None
+    return film.sound
 
 
 class Shared:
