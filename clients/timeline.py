@@ -16,6 +16,7 @@ import importlib.util
 import itertools
 import json
 import mimetypes
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timezone
@@ -201,13 +202,13 @@ def _elan(path: Path, recording: str, media: Path | None) -> Iterator[Write]:
             tiers[name].append((round(moment.begin * 1000), round(moment.end * 1000), value))
 
     yield write
-    tree = ElementTree.ElementTree(_elan_document(tiers, media))
+    tree = ElementTree.ElementTree(_elan_document(tiers, media, path.parent))
     ElementTree.indent(tree)
     tree.write(path, encoding="UTF-8", xml_declaration=True)
 
 
 def _elan_document(
-    tiers: dict[str, list[tuple[int, int, str]]], media: Path | None
+    tiers: dict[str, list[tuple[int, int, str]]], media: Path | None, folder: Path
 ) -> ElementTree.Element:
     ElementTree.register_namespace("xsi", _INSTANCE)
     document = ElementTree.Element(
@@ -228,7 +229,7 @@ def _elan_document(
             "MEDIA_DESCRIPTOR",
             MEDIA_URL=place.as_uri(),
             MIME_TYPE=_mime_type(place),
-            RELATIVE_MEDIA_URL=f"./{place.name}",
+            RELATIVE_MEDIA_URL=Path(os.path.relpath(place, folder.resolve())).as_posix(),
         )
     slots = _child(document, "TIME_ORDER")
     # Each annotation has its own two slots, in the order of time, as ELAN itself writes them.

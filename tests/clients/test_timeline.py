@@ -78,7 +78,7 @@ def test_hours_are_written_as_players_want_them(tmp_path):
 def test_elan_finds_a_valid_document(tmp_path):
     film = tmp_path / "a film.mp4"
     film.touch()
-    document = ElementTree.parse(written(tmp_path / "film.eaf", film)).getroot()
+    document = ElementTree.parse(written(tmp_path / "out/film.eaf", film)).getroot()
     assert document.tag == "ANNOTATION_DOCUMENT"
     assert (document.get("FORMAT"), document.get("VERSION")) == ("3.0", "3.0")
     assert set(document.keys()) >= {"AUTHOR", "DATE", "FORMAT", "VERSION"}
@@ -89,6 +89,7 @@ def test_elan_finds_a_valid_document(tmp_path):
     descriptor = document.find("HEADER/MEDIA_DESCRIPTOR")
     assert Path(unquote(urlsplit(descriptor.get("MEDIA_URL")).path)) == film.resolve()
     assert descriptor.get("MIME_TYPE") == "video/mp4"
+    assert descriptor.get("RELATIVE_MEDIA_URL") == "../a film.mp4"
     slots = {
         slot.get("TIME_SLOT_ID"): int(slot.get("TIME_VALUE"))
         for slot in document.find("TIME_ORDER")
