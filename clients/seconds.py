@@ -296,7 +296,9 @@ class _Assembler:
     def finish(self) -> Iterator[Second]:
         yield from self._complete(self._end)
         rest = self._end - self._begin
-        if rest >= SHORTEST_REST or (rest > 0 and not self._begin):
+        # Windows begin at whole seconds: less than one of sound alone brings nothing.
+        shortest = SHORTEST_REST if self._pictures else 1.0
+        if rest >= shortest or (rest > 0 and not self._begin):
             yield self._cut(rest)
 
     def _complete(self, reached: float) -> Iterator[Second]:

@@ -99,6 +99,11 @@ def test_there_are_as_many_rows_as_seconds_to_the_nearest(count, fps, rows):
     assert sum(len(second.chunk.frames) for second in seconds) == pytest.approx(count, abs=4)
 
 
+def test_a_rest_of_sound_that_fills_no_window_is_no_row():
+    assert len(list(seconds_of(Media(audio=wav(noise(4.8)))))) == 4
+    assert len(list(seconds_of(Media(audio=wav(noise(0.4)))))) == 1
+
+
 def test_a_gap_is_a_row_without_an_answer_and_asks_nothing(fake):
     moments = each(fake, Media(video=[b"x"] * 2, fps=0.4))
     assert [moment.refusal is None for moment in moments] == [True, False, True, False, False]
