@@ -66,10 +66,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.timeline:
             timeline.check(options.timeline)
         inputs = _inputs(options)
-        several = len(inputs) > 1 or bool(options.recordings)
+        several = len(inputs) > 1
         with (
             Recogniser(command.connection(options)) as recogniser,
-            _bar(len(inputs), "recording", len(inputs) > 1) as bar,
+            _bar(len(inputs), "recording", several) as bar,
         ):
             codes = []
             for one in inputs:
@@ -110,7 +110,7 @@ def _run(
         _write_timeline(recogniser, one, _own(options.timeline, one, several))
     features = MODALITIES if options.full or options.save_features else ()
     recognition = recogniser.recognise(one.media, features=features)
-    name = {"name": one.name} if several else {}
+    name = {"name": one.name} if several or options.recordings else {}
     _print(name | _document(recognition, options))
     if options.save_features:
         _save_features(recognition, options.save_features / (one.slug if several else ""))

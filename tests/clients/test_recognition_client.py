@@ -228,8 +228,8 @@ def test_the_whole_result_has_names_too(run):
 
 def test_a_timeline_has_a_row_a_second(run, fake, tmp_path):
     (tmp_path / "film.mp4").write_bytes(film(5))
-    code, lines = run("--input_video", tmp_path / "film.mp4", "--timeline", tmp_path / "out.csv")
-    assert (code, lines_of(lines)) == (0, [RESULT])
+    code, lines = run(tmp_path / "film.mp4", "--timeline", tmp_path / "out.csv")
+    assert (code, lines_of(lines)) == (0, [{"name": str(tmp_path / "film.mp4")} | RESULT])
     assert len((tmp_path / "out.csv").read_text().splitlines()) == 6
     assert len(fake.requests) == 6
 
