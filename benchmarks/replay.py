@@ -121,9 +121,9 @@ def compare(recogniser: Recogniser, path: Path) -> Comparison:
         feature_difference(replayed, whole),
         speech_difference(replayed, whole),
         difference(replayed.result, whole.result),
-        replayed.emotion,
-        whole.emotion,
-        file.emotion,
+        replayed.top,
+        whole.top,
+        file.top,
     )
 
 

@@ -11,6 +11,8 @@ Where the cuts fall:
   every picture is what it was. Parts therefore differ in length and the crops, 4 a second, may
   fall up to 1/8 s from where they would in the uncut film. The sound track travels apart, as above.
 - Frame images are sent as they are.
+
+A recording is opened once; a film's pictures and sound are read side by side.
 """
 
 from __future__ import annotations
@@ -19,29 +21,19 @@ import io
 import itertools
 import logging
 import math
-import wave
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any
+from dataclasses import dataclass, field, replace
 
 import av
 import numpy as np
 
-from clients.containers import cause_of
+from clients.arrays import encode_wav
 from clients.contract import LIMITS, SPEECH_STRIDE, SPEECH_WINDOW
 from clients.errors import InputRefusedError, UncuttableMediaError, UnreadableFileError
-from clients.media import Chunk, Media, encode_text, read
+from clients.media import UNPLACED, Chunk, Media, Span, encode_text, name_of, read
 from clients.protocol import Call, Context, Recognition, recognise_call
-from clients.recordings import (
-    OPEN_ERRORS,
-    decode,
-    duration,
-    open_recording,
-    packets,
-    picture_stream,
-)
-from clients.resampling import Resampler, SoundLimitError, check_rate
+from clients.reports import Reports
+from clients.tracks import SOUND_ERRORS, Recording, Shared, audible, blocks, cause, joined, opened
 
 logger = logging.getLogger(__name__)
 
@@ -49,10 +41,8 @@ logger = logging.getLogger(__name__)
 SOUND_OVERLAP = SPEECH_WINDOW - SPEECH_STRIDE
 #: More than what speech models hear; keeps a minute of WAV far below the server's byte limit.
 MAX_SOUND_RATE = 48_000
-#: What a modality's report says about whether it could be used.
-VERDICT = ("error_code", "message", "message_ko")
-#: What decoding the sound of a recording that could be opened raises.
-SOUND_ERRORS = (SoundLimitError, av.FFmpegError)
+#: As many channels as a minute at that rate may have, 16 bits each.
+MAX_SOUND_CHANNELS = LIMITS.audio_bytes // round(LIMITS.seconds * MAX_SOUND_RATE * 2)
 
 
 def cut(media: Media) -> Iterator[Chunk]:
@@ -66,16 +56,25 @@ def cut(media: Media) -> Iterator[Chunk]:
         UncuttableMediaError: A long film's key frames lie too far apart.
     """
     text = encode_text(media.text)
-    long_film = media.film is not None and _is_long(media.film)
-    parts = (_sounds(media, long_film), _films(media, long_film), _frame_groups(media))
-    pieces = itertools.zip_longest(*parts)
-    # A recording without sound and pictures is still one chunk: its text.
-    current = next(pieces, (None, None, None))
-    while current is not None:
-        following = next(pieces, None)
-        audio, film, frames = current
-        yield Chunk(text, audio, film, frames or (), media.fps, more=following is not None)
-        current = following
+    with opened(media.audio, "audio") as audio, opened(media.film, "video") as film:
+        parts = (*_sounds_and_films(audio, film), _frame_groups(media))
+        pieces = itertools.zip_longest(*parts, fillvalue=(None, UNPLACED))
+        # A recording without sound and pictures is still one chunk: its text.
+        current = next(pieces, ((None, UNPLACED),) * 3)
+        while current is not None:
+            following = next(pieces, None)
+            (sound, heard), (pictures, filmed), (images, shown) = current
+            yield Chunk(
+                text=text,
+                audio=sound,
+                film=pictures,
+                frames=images or (),
+                fps=float(media.fps),
+                more=following is not None,
+                sound_span=heard,
+                picture_span=shown if images else filmed,
+            )
+            current = following
 
 
 class Combination:
@@ -95,8 +94,7 @@ class Combination:
         self._context = context
         self._answer: Recognition | None = None
         self._refusals: list[InputRefusedError] = []
-        self._well: dict[str, dict[str, Any]] = {}
-        self._failures: list[tuple[str, str]] = []
+        self._reports = Reports()
 
     def call(self, chunk: Chunk) -> Call:
         """Return the request for the next chunk."""
@@ -105,37 +103,32 @@ class Combination:
             return recognise_call(chunk, past, context=True)
         return recognise_call(chunk, past, self._features, self._context)
 
-    def add(self, answer: Recognition) -> None:
-        """Take the chunk's answer, which already speaks for those before it."""
+    def add(self, chunk: Chunk, answer: Recognition) -> None:
+        """Take a chunk's answer, which already speaks for those before it."""
         self._answer = answer
         self._own = self._own.then(answer.context)
-        self._failures += answer.failures.items()
-        for name, report in answer.modalities.items():
-            if name not in answer.failures:
-                self._well[name] = {key: report[key] for key in VERDICT}
+        self._reports.add(chunk, answer.modalities)
 
-    def refused(self, refusal: InputRefusedError) -> None:
+    def refused(self, chunk: Chunk, refusal: InputRefusedError) -> None:
         """Take note of a chunk that the server could not use, e.g. a silent minute."""
         # Its traceback names this recording's frames, which name it: the media would stay.
-        self._refusals.append(refusal.with_traceback(None))
+        self._refusals = [refusal.with_traceback(None)]
+        self._reports.refused(chunk, refusal.sentence)
 
     def result(self) -> Recognition:
         """Return the answer for the whole recording.
 
-        A modality that could be used in any chunk is well: the others' parts are left out of it.
+        A modality that could be used in any chunk is well. Of a recording of several chunks each
+        modality's report tells of all of them; see `clients.reports`.
 
         Raises:
             InputRefusedError: No chunk could be used.
         """
         if self._answer is None:
             raise self._refusals.pop()
-        for refusal in self._refusals:
-            logger.warning("a part of the recording was left out: %s", refusal)
-        for name, failure in self._failures:
-            if name in self._well:
-                logger.warning("a part of the %s was left out: %s", name, failure)
-        reports = self._answer.modalities.items()
-        modalities = {name: report | self._well.get(name, {}) for name, report in reports}
+        for name, why in self._reports.left_out():
+            logger.warning("a part of the %s was left out: %s", name, why)
+        modalities = self._reports.joined()
         return replace(
             self._answer,
             document=self._answer.document | {"modalities": modalities},
@@ -143,72 +136,85 @@ class Combination:
         )
 
 
-def _sounds(media: Media, long_film: bool) -> Iterator[bytes]:
-    if media.audio is not None:
-        if not _is_long(media.audio):
-            yield read(media.audio, "audio")
-            return
-        found = False
+def _sounds_and_films(
+    audio: Recording | None, film: Recording | None
+) -> tuple[Iterator[tuple[bytes, Span]], Iterator[tuple[bytes, Span]]]:
+    """Return the pieces of the sound and of the film; a short film carries its own sound track."""
+    if film is None or not film.long:
+        return _sounds(audio), _whole(film)
+    tracks = [film.pictures, None if audio else audible(film)]
+    shared = Shared(film, [track for track in tracks if track is not None])
+    sounds = _sounds(audio) if audio else _film_sounds(film, shared, tracks[1])
+    return sounds, _films(film, shared)
+
+
+def _whole(recording: Recording | None) -> Iterator[tuple[bytes, Span]]:
+    if recording is not None:
+        yield recording.data(), Span(0.0, recording.seconds or None)
+
+
+def _sounds(audio: Recording | None) -> Iterator[tuple[bytes, Span]]:
+    if audio is None or not audio.long:
+        yield from _whole(audio)
+        return
+    found = False
+    track = audio.sound
+    if track is not None:
         try:
-            for piece in _wav_pieces(media.audio):
+            for piece in _wav_pieces(audio, track, Shared(audio, [track]).of(track)):
                 found = True
                 yield piece
         except SOUND_ERRORS as error:
-            message = f"audio: cannot cut {_name(media.audio)}: {cause_of(error)}"
-            raise UnreadableFileError(message) from error
-        if not found:
-            raise UnreadableFileError(f"audio: expected sound, found none in {_name(media.audio)}")
-    elif long_film:  # a short film carries its own sound track
-        try:
-            yield from _wav_pieces(media.film)
-        except SOUND_ERRORS as error:
-            logger.warning("the film's sound is left out from here on: %s", cause_of(error))
+            raise UnreadableFileError(cause(audio, error, "cut")) from error
+    if not found:
+        raise UnreadableFileError(f"audio: expected sound, found none in {name_of(audio.source)}")
 
 
-def _films(media: Media, long_film: bool) -> Iterator[bytes]:
-    if media.film is None:
+def _film_sounds(
+    film: Recording, shared: Shared, track: av.AudioStream | None
+) -> Iterator[tuple[bytes, Span]]:
+    if track is None:
         return
-    if not long_film:
-        yield read(media.film, "video")
-        return
-    with open_recording(media.film) as container:
-        starts = _key_frame_cuts(_packet_list(container))
-    if not starts:
-        raise UnreadableFileError(f"video: expected pictures, found none in {_name(media.film)}")
-    with open_recording(media.film) as container:
-        stream = picture_stream(container)
-        copied = itertools.islice(_picture_packets(container), starts[0], None)
-        for start, end in itertools.pairwise([*starts, None]):
-            yield _remux(stream, itertools.islice(copied, None if end is None else end - start))
+    try:
+        yield from _wav_pieces(film, track, shared.of(track))
+    except SOUND_ERRORS as error:
+        logger.warning("the film's sound is left out from here on: %s", error)
 
 
-def _frame_groups(media: Media) -> Iterator[tuple[bytes, ...]]:
-    group: list[bytes] = []
+def _films(film: Recording, shared: Shared) -> Iterator[tuple[bytes, Span]]:
+    found = False
+    track = film.pictures
+    if track is not None:
+        goal = film.seconds / math.ceil(film.seconds / LIMITS.seconds)
+        encoded = (_Packet.of(packet) for packet in shared.of(track) if _is_picture(packet))
+        first = None
+        for part in parts_of(encoded, goal):
+            found = True
+            first = part[0].seconds if first is None else first
+            span = Span(part[0].seconds - first, max(one.seconds for one in part) - part[0].seconds)
+            yield _remux(track, [one.packet for one in part]), span
+    if not found:
+        raise UnreadableFileError(f"video: expected pictures, found none in {name_of(film.source)}")
+
+
+def _frame_groups(media: Media) -> Iterator[tuple[tuple[bytes, ...], Span]]:
     most = max(1, min(LIMITS.frames, int(LIMITS.seconds * media.fps)))
+    group: list[bytes] = []
+    begun = 0
     for source in media.frames():
         frame = read(source, "video")
         if len(group) == most or sum(map(len, group)) + len(frame) > LIMITS.frame_bytes:
-            yield tuple(group)
+            yield tuple(group), Span(begun / media.fps, len(group) / media.fps)
+            begun += len(group)
             group = []
         group.append(frame)
     if group:
-        yield tuple(group)
+        yield tuple(group), Span(begun / media.fps, len(group) / media.fps)
 
 
-def _is_long(source: bytes | Path) -> bool:
-    """Say whether a recording needs cutting; what cannot be opened does not."""
-    try:
-        with open_recording(source) as container:
-            return duration(container) > LIMITS.seconds + LIMITS.seconds_tolerance
-    except OPEN_ERRORS:
-        return False
-
-
-def _name(source: bytes | Path) -> str:
-    return f"{len(source)} bytes" if isinstance(source, bytes) else str(source)
-
-
-def _wav_pieces(source: bytes | Path) -> Iterator[bytes]:
+def _wav_pieces(
+    recording: Recording, track: av.AudioStream, packets: Iterable[av.Packet]
+) -> Iterator[tuple[bytes, Span]]:
     """Cut sound into WAV files of nearly equal whole seconds that overlap by one.
 
     The last piece takes what is left, unless that holds no window which is not in the others.
@@ -216,60 +222,29 @@ def _wav_pieces(source: bytes | Path) -> Iterator[bytes]:
     Raises:
         SoundLimitError, av.FFmpegError: It cannot be decoded any further.
     """
-    with open_recording(source) as container:
-        if not container.streams.audio:
-            return
-        stream = container.streams.audio[0]
-        check_rate(stream.rate)
-        length = duration(container)
-        count = math.ceil((length - SOUND_OVERLAP) / (LIMITS.seconds - SOUND_OVERLAP))
-        step = math.ceil((length - SOUND_OVERLAP) / count)
-        rate = min(stream.rate, MAX_SOUND_RATE)
-        step_size, piece_size = step * rate, (step + SOUND_OVERLAP) * rate
-        held: list[np.ndarray] = []
-        pieces = 0
-        for block in _decoded(container, stream, rate):
-            held.append(block)
-            if sum(map(len, held)) >= piece_size:
-                samples = np.concatenate(held)
-                yield _wav(samples[:piece_size], rate)
-                held = [samples[step_size:]]
-                pieces += 1
-        rest = sum(map(len, held))
-        # Nothing shorter than one of the server's windows is worth a request of its own.
-        if rest >= SPEECH_WINDOW * rate or (rest and not pieces):
-            yield _wav(np.concatenate(held), rate)
+    length = recording.seconds
+    count = math.ceil((length - SOUND_OVERLAP) / (LIMITS.seconds - SOUND_OVERLAP))
+    step = math.ceil((length - SOUND_OVERLAP) / count)
+    rate = min(track.rate, MAX_SOUND_RATE)
+    step_size, piece_size = step * rate, (step + SOUND_OVERLAP) * rate
+    held: list[np.ndarray] = []
+    size = pieces = 0
 
+    def piece(samples: np.ndarray) -> tuple[bytes, Span]:
+        return encode_wav(samples, rate), Span(float(pieces * step), len(samples) / rate)
 
-def _decoded(
-    container: av.container.InputContainer, stream: av.AudioStream, rate: int
-) -> Iterator[np.ndarray]:
-    """Yield int16 blocks [n, channels] with as many channels as the track declares, at most 2."""
-    resampler = Resampler("s16", rate)
-    channels = min(stream.channels, 2)
-    for frame in decode(container, stream):
-        for block in resampler.resample(frame):
-            yield _with_channels(block, channels)
-    for block in resampler.flush():
-        yield _with_channels(block, channels)
-
-
-def _with_channels(block: np.ndarray, channels: int) -> np.ndarray:
-    """Bring int16 [n, any] to so many channels: where they differ, to their mean."""
-    if block.shape[1] == channels:
-        return block
-    mean = np.rint(block.mean(axis=1, dtype=np.float32, keepdims=True)).astype(np.int16)
-    return np.repeat(mean, channels, axis=1)
-
-
-def _wav(samples: np.ndarray, rate: int) -> bytes:
-    file = io.BytesIO()
-    with wave.open(file, "wb") as sound:
-        sound.setnchannels(samples.shape[1])
-        sound.setsampwidth(samples.itemsize)
-        sound.setframerate(rate)
-        sound.writeframes(samples.tobytes())
-    return file.getvalue()
+    for block in blocks(track, packets, rate):
+        held.append(block)
+        size += len(block)
+        if size >= piece_size:
+            samples = joined(held, MAX_SOUND_CHANNELS)
+            yield piece(samples[:piece_size])
+            held = [samples[step_size:]]
+            size -= step_size
+            pieces += 1
+    # Nothing shorter than one of the server's windows is worth a request of its own.
+    if size >= SPEECH_WINDOW * rate or (size and not pieces):
+        yield piece(joined(held, MAX_SOUND_CHANNELS))
 
 
 @dataclass(frozen=True)
@@ -279,59 +254,86 @@ class _Packet:
     seconds: float
     size: int
     key_frame: bool
+    packet: av.Packet | None = None
+
+    @classmethod
+    def of(cls, packet: av.Packet) -> _Packet:
+        seconds = float(_timestamp(packet) * packet.time_base)
+        return cls(seconds, packet.size, packet.is_keyframe, packet)
 
 
-def _packet_list(container: av.container.InputContainer) -> list[_Packet]:
-    return [
-        _Packet(float(_timestamp(packet) * packet.time_base), packet.size, packet.is_keyframe)
-        for packet in _picture_packets(container)
-    ]
-
-
-def _picture_packets(container: av.container.InputContainer) -> Iterator[av.Packet]:
-    stream = picture_stream(container)
-    for packet in packets(container, stream) if stream else ():
-        if packet.size and _timestamp(packet) is not None:
-            yield packet
+def _is_picture(packet: av.Packet) -> bool:
+    return bool(packet.size) and _timestamp(packet) is not None
 
 
 def _timestamp(packet: av.Packet) -> int | None:
     return packet.dts if packet.pts is None else packet.pts
 
 
-def _key_frame_cuts(found: list[_Packet]) -> list[int]:
-    """Choose the key frames at which parts of nearly equal length within the limits begin.
+@dataclass
+class _Part:
+    """Packets in a row, from a key frame on."""
 
-    Returns:
-        Indices into `found`.
+    packets: list[_Packet] = field(default_factory=list)
+    size: int = 0
+    latest: float = -math.inf
+
+    @property
+    def begin(self) -> float:
+        return self.packets[0].seconds
+
+    def add(self, packet: _Packet) -> None:
+        self.packets.append(packet)
+        self.size += packet.size
+        self.latest = max(self.latest, packet.seconds)
+
+    def then(self, other: _Part) -> _Part:
+        packets = self.packets + other.packets
+        return _Part(packets, self.size + other.size, max(self.latest, other.latest))
+
+    def fits(self) -> bool:
+        seconds = self.latest - self.begin if self.packets else 0.0
+        return seconds < LIMITS.seconds and self.size < LIMITS.video_bytes
+
+
+def parts_of(packets: Iterable[_Packet], goal: float) -> Iterator[list[_Packet]]:
+    """Cut a film's packets at key frames into parts within the limits, as they come.
+
+    Args:
+        packets: In the order of the file; those before the first key frame are left out.
+        goal: Seconds after which a part ends at the next key frame.
 
     Raises:
         UncuttableMediaError: Two neighbouring key frames lie further apart than the limits allow.
     """
-    keys = [index for index, packet in enumerate(found) if packet.key_frame]
-    if not keys:
-        return []
-    seconds = found[-1].seconds - found[keys[0]].seconds
-    goal = seconds / math.ceil(seconds / LIMITS.seconds) if seconds > 0 else LIMITS.seconds
-    starts = keys[:1]
-    for key, next_key in itertools.pairwise([*keys, len(found)]):
-        group = found[key:next_key]
-        if not _fit(group):
-            raise UncuttableMediaError(
-                f"video: expected a key frame at least every {LIMITS.seconds:g} s and "
-                f"{LIMITS.video_bytes} bytes to cut it at, came {group[-1].seconds:.0f} s with "
-                f"none since {group[0].seconds:.0f} s: encode it again with `ffmpeg -g 250`"
-            )
-        reached = found[key].seconds - found[starts[-1]].seconds
-        if reached >= goal or not _fit(found[starts[-1] : next_key]):
-            starts.append(key)
-    return starts
+    part = _Part()
+    for group in _groups(packets):
+        if part.packets and (group.begin - part.begin >= goal or not part.then(group).fits()):
+            yield part.packets
+            part = _Part()
+        part = part.then(group)
+    if part.packets:
+        yield part.packets
 
 
-def _fit(group: list[_Packet]) -> bool:
-    seconds = max(packet.seconds for packet in group) - group[0].seconds
-    size = sum(packet.size for packet in group)
-    return seconds < LIMITS.seconds and size < LIMITS.video_bytes
+def _groups(packets: Iterable[_Packet]) -> Iterator[_Part]:
+    """Yield what lies from one key frame to the next."""
+    group = _Part()
+    for packet in packets:
+        if packet.key_frame and group.packets:
+            yield group
+            group = _Part()
+        if packet.key_frame or group.packets:
+            group.add(packet)
+            if not group.fits():
+                raise UncuttableMediaError(
+                    f"video: expected a key frame at least every {LIMITS.seconds:g} s and "
+                    f"{LIMITS.video_bytes} bytes to cut it at, came none in "
+                    f"{group.latest - group.begin:.0f} s and {group.size} bytes after "
+                    f"{group.begin:.0f} s: encode it again with `ffmpeg -g 250`"
+                )
+    if group.packets:
+        yield group
 
 
 def _remux(stream: av.VideoStream, part: Iterable[av.Packet]) -> bytes:

@@ -6,15 +6,27 @@ import argparse
 from pathlib import Path
 
 from clients.errors import (
+    AddressError,
     InputRefusedError,
     ManifestError,
+    MediaTypeError,
     ServerUnavailableError,
+    TimelineError,
     UncuttableMediaError,
     UnreadableFileError,
 )
 from clients.recogniser import Connection, Tls
 from clients.retry import Backoff
 
+_OF_THE_CALLER = (
+    AddressError,
+    ManifestError,
+    MediaTypeError,
+    OSError,
+    TimelineError,
+    UncuttableMediaError,
+    UnreadableFileError,
+)
 OK, FAILED, USAGE, UNAVAILABLE, REFUSED, INCOMPLETE = range(6)
 
 
@@ -24,7 +36,7 @@ def exit_code(error: Exception) -> int:
         return UNAVAILABLE
     if isinstance(error, InputRefusedError):
         return REFUSED
-    if isinstance(error, UnreadableFileError | UncuttableMediaError | ManifestError | OSError):
+    if isinstance(error, _OF_THE_CALLER):
         return USAGE
     return FAILED
 
@@ -73,6 +85,7 @@ def connection(options: argparse.Namespace, backoff: Backoff | None = None) -> C
     """Return where and how the server is asked.
 
     Raises:
+        AddressError: The address is none of a gRPC server.
         UnreadableFileError: The token or the admin key cannot be read.
     """
     tls = None

@@ -26,7 +26,9 @@ from clients.stills import (
 )
 
 PAPER, INK, FAINT, TRACK = "#ffffff", "#1f2430", "#6b7280", "#eceff4"
-BAR, TOP_BAR, BOX = "#9db4d3", "#2f6db5", "#ffb000"
+BAR, TOP_BAR, BOX, OTHER_BOX = "#9db4d3", "#2f6db5", "#ffb000", "#8a5cd6"
+#: Seconds within which a box of somebody else is drawn on a picture.
+NEAR = 0.3
 
 MARGIN = 32
 PANEL_WIDTH = 290
@@ -46,13 +48,14 @@ def draw(recognition: Recognition, media: Media, faces: Faces | None) -> Image.I
         faces: The faces in it, or None when there is no video.
 
     Returns:
-        An RGB picture: a summary; pictures with the face's box; the crops as the networks see
-        them; bars of the seven probabilities, fused and by modality.
+        An RGB picture: a summary; pictures with the box of the face, and in another colour those of
+        other people's; the crops as the networks see them; bars of the seven probabilities, fused
+        and by modality.
     """
     sheet = _Sheet()
     _draw_summary(sheet, recognition)
     if faces is not None and len(faces.times):
-        _draw_faces(sheet, media, faces)
+        _draw_faces(sheet, recognition, media, faces)
     _draw_panels(sheet, recognition)
     return sheet.cropped()
 
@@ -76,8 +79,11 @@ class _Sheet:
 
 def _draw_summary(sheet: _Sheet, recognition: Recognition) -> None:
     probability = max(recognition.result[code] for code in EMOTION_CODES)
-    sheet.text(MARGIN, sheet.top, f"{recognition.emotion} {probability:.2f}", 34)
-    sheet.text(MARGIN, sheet.top + 48, _person(recognition.result), 18, FAINT)
+    sheet.text(MARGIN, sheet.top, f"{recognition.top} {probability:.2f}", 34)
+    described = _person(recognition.result)
+    if (people := len(recognition.people)) > 1:
+        described += f"; the main person of {people}"
+    sheet.text(MARGIN, sheet.top + 48, described, 18, FAINT)
     sheet.top += 92
 
 
@@ -88,13 +94,15 @@ def _person(result: dict[str, float]) -> str:
     return f"age {result[AGE_CODE]:.1f}, {genders}"
 
 
-def _draw_faces(sheet: _Sheet, media: Media, faces: Faces) -> None:
+def _draw_faces(sheet: _Sheet, recognition: Recognition, media: Media, faces: Faces) -> None:
     shown = _evenly(len(faces.times), PICTURES)
     pictures = _pictures_at(media, [float(faces.times[row]) for row in shown])
     for column, (row, picture) in enumerate(zip(shown, pictures, strict=False)):
         line_width = max(2, round(picture.height / 120))
-        box = [round(float(edge)) for edge in faces.boxes[row]]
-        ImageDraw.Draw(picture).rectangle(box, outline=BOX, width=line_width)
+        pen = ImageDraw.Draw(picture)
+        for other in _other_boxes(recognition, float(faces.times[row])):
+            pen.rectangle(_whole(other), outline=OTHER_BOX, width=line_width)
+        pen.rectangle(_whole(faces.boxes[row]), outline=BOX, width=line_width)
         picture.thumbnail((PANEL_WIDTH, PICTURE_HEIGHT), Image.Resampling.LANCZOS)
         left = MARGIN + column * (PANEL_WIDTH + PANEL_GAP)
         sheet.image.paste(picture, (left, sheet.top))
@@ -108,6 +116,19 @@ def _draw_faces(sheet: _Sheet, media: Media, faces: Faces) -> None:
     caption = f"{len(faces.times)} crops"
     sheet.text(MARGIN, sheet.top + CROP_SIZE + 6, caption, 14, FAINT)
     sheet.top += CROP_SIZE + 48
+
+
+def _whole(box: Sequence[float]) -> list[int]:
+    return [round(float(edge)) for edge in box]
+
+
+def _other_boxes(recognition: Recognition, time: float) -> Iterator[Sequence[float]]:
+    """Yield where the others are at a time: the box that is nearest to it, if it is near."""
+    for person in recognition.people:
+        if not person.main and person.boxes:
+            at, box = min(person.boxes, key=lambda one: abs(one[0] - time))
+            if abs(at - time) <= NEAR:
+                yield box
 
 
 def _evenly(count: int, most: int) -> list[int]:

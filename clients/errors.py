@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from tritonclient.utils import InferenceServerException
 
+from clients.addresses import explanation
+
 #: Triton's words for a restricted endpoint that is asked without its key.
 RESTRICTED = "protocol is restricted"
 #: Triton's words for a model that is not loaded now: a server that stops takes it out first.
@@ -12,6 +14,18 @@ NOT_LOADED = "has no available versions"
 
 class RecogniserError(Exception):
     """Any failure of the client library."""
+
+
+class MediaTypeError(RecogniserError, TypeError):
+    """Media of a type, shape or rate that is not taken; says what was expected and what came."""
+
+
+class AddressError(RecogniserError, ValueError):
+    """An address at which no gRPC server can be; says what was expected and what came."""
+
+
+class ClientNotOpenError(RecogniserError, RuntimeError):
+    """The client is not open: closed already, not entered yet, or entered in another event loop."""
 
 
 class UnreadableFileError(RecogniserError):
@@ -24,6 +38,10 @@ class UncuttableMediaError(RecogniserError):
 
 class ManifestError(RecogniserError):
     """A manifest cannot be used; the message names the row and says why."""
+
+
+class TimelineError(RecogniserError):
+    """A timeline's file is of no known format, or its format needs a package that is missing."""
 
 
 class ServerUnavailableError(RecogniserError):
@@ -86,9 +104,13 @@ def from_grpc(
         return AccessDeniedError(f"{asked} denied access ({status}): {sentence}")
     if status == "UNAVAILABLE" or (status == "NOT_FOUND" and NOT_LOADED in sentence):
         times = "1 attempt" if attempts == 1 else f"{attempts} attempts"
-        return ServerUnavailableError(f"{asked}: no answer after {times}: {sentence}")
+        why = explanation(url, sentence) if status == "UNAVAILABLE" else ""
+        return ServerUnavailableError(f"{asked}: no answer after {times}: {sentence}{why}")
     if status == "DEADLINE_EXCEEDED":
-        return RequestTimeoutError(f"{asked}: expected an answer within {timeout:g} s, none came")
+        why = explanation(url, sentence)
+        return RequestTimeoutError(
+            f"{asked}: expected an answer within {timeout:g} s, none came{why}"
+        )
     if status == "INVALID_ARGUMENT":
         return InputRefusedError(f"{asked} refused the input: {sentence}", sentence)
     return ServerFailedError(f"{asked} failed with {status}: {sentence}")

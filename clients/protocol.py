@@ -23,6 +23,7 @@ from clients.contract import (
 )
 from clients.errors import UnexpectedAnswerError
 from clients.media import Chunk
+from clients.recognition import Judgement, ModalityRecognition, Person
 
 RECOGNISE_MODEL = "recognize"
 FACE_MODEL = "face_crop"
@@ -99,8 +100,8 @@ def _spread(rows: np.ndarray, most: int) -> np.ndarray:
 
 
 @dataclass(frozen=True)
-class Recognition:
-    """An answer.
+class Recognition(Judgement):
+    """An answer. What a modality says by itself is `recognition["video"]`.
 
     Attributes:
         document: The server's whole JSON result.
@@ -130,9 +131,25 @@ class Recognition:
         return self.document["weights"]
 
     @property
-    def emotion(self) -> str:
-        """The most probable emotion's name."""
-        return EMOTION_CODES[max(EMOTION_CODES, key=self.result.__getitem__)]
+    def by_modality(self) -> dict[str, ModalityRecognition]:
+        """What each modality that the request brought says by itself."""
+        return {name: self[name] for name in self.modalities}
+
+    def __getitem__(self, modality: str) -> ModalityRecognition:
+        """Return what one modality says by itself.
+
+        Raises:
+            KeyError: The request did not bring it.
+        """
+        if modality not in self.modalities:
+            names = ", ".join(self.modalities)
+            raise KeyError(f"modality: expected one of the request's ({names}), came {modality!r}")
+        return ModalityRecognition(self.modalities[modality], self.weights.get(modality))
+
+    @property
+    def people(self) -> tuple[Person, ...]:
+        """Who is seen in the video; nobody where the answer does not tell."""
+        return self["video"].people if "video" in self.modalities else ()
 
     @property
     def people(self) -> list[dict[str, Any]]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Collection
-from contextlib import suppress
+from collections.abc import AsyncIterator, Collection, Iterator
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,8 +16,9 @@ from tritonclient.grpc import MAX_GRPC_MESSAGE_SIZE, InferenceServerClient, Infe
 from tritonclient.grpc.aio import InferenceServerClient as AsyncInferenceServerClient
 from tritonclient.utils import InferenceServerException
 
+from clients.addresses import fault_of
 from clients.chunks import Combination, cut
-from clients.errors import InputRefusedError, from_grpc
+from clients.errors import AddressError, ClientNotOpenError, InputRefusedError, from_grpc
 from clients.media import Media, read
 from clients.protocol import (
     Call,
@@ -31,6 +32,7 @@ from clients.protocol import (
     read_recognition,
 )
 from clients.retry import Attempts, Backoff
+from clients.seconds import HOP, NOTHING_THERE, WINDOW, Moment, Past, Second, seconds_of
 from clients.shared_memory import Region, registering
 
 #: Where Triton serves gRPC unless told otherwise.
@@ -101,6 +103,15 @@ class Connection:
     shared_memory: bool = False
     admin_key: str | None = field(default=None, repr=False)
 
+    def __post_init__(self) -> None:
+        """Refuse an address that is not gRPC's.
+
+        Raises:
+            AddressError: It is none, such as `http://...`; the message says what it should be.
+        """
+        if fault := fault_of(self.url):
+            raise AddressError(fault)
+
     def client_arguments(self) -> dict[str, Any]:
         """Return what both of tritonclient's clients are made with."""
         return {
@@ -152,10 +163,12 @@ class Recogniser:
             connection: Where and how; host:port alone means in the clear.
 
         Raises:
+            AddressError: The address is none of a gRPC server.
             UnreadableFileError: A certificate or key cannot be read.
         """
         self._connection = _connection(connection)
         self._client = InferenceServerClient(**self._connection.client_arguments())
+        self._closed = False
         self._finished: set[str] = set()
 
     def __enter__(self) -> Recogniser:
@@ -165,7 +178,8 @@ class Recogniser:
         self.close()
 
     def close(self) -> None:
-        """Close the connection."""
+        """Close the connection; what is asked from then on raises `ClientNotOpenError`."""
+        self._closed = True
         self._client.close()
 
     def recognise(
@@ -188,18 +202,59 @@ class Recogniser:
             The answer; a modality that could not be used is named in its `failures`.
         """
         combination = Combination(past or Context(), features, context)
-        for chunk in cut(media):
-            try:
-                answer = self._infer(combination.call(chunk))
-            except InputRefusedError as refusal:
-                combination.refused(refusal)
-            else:
-                combination.add(read_recognition(answer))
+        with closing(cut(media)) as chunks:
+            for chunk in chunks:
+                try:
+                    answer = self._infer(combination.call(chunk))
+                except InputRefusedError as refusal:
+                    combination.refused(chunk, refusal)
+                else:
+                    combination.add(chunk, read_recognition(answer))
         return combination.result()
+
+    def recognise_each(
+        self,
+        media: Media,
+        *,
+        hop: int = HOP,
+        window: int = WINDOW,
+    ) -> Iterator[Moment]:
+        """Recognise a recording of any length second by second, in constant memory.
+
+        The recording is decoded once, here, and each second is sent once.
+
+        Args:
+            media: The recording.
+            hop: Seconds from one answer to the next, whole, 1 to 10.
+            window: How many seconds each answer speaks for, whole, at least `hop`.
+
+        Yields:
+            A moment as soon as it is answered; also where nothing could be recognised. A last rest
+            of less than half a second, or of a second of sound alone, is none.
+
+        Raises:
+            MediaTypeError: `hop` or `window` is out of bounds.
+            UnreadableFileError: A file cannot be read or decoded.
+        """
+        past = Past(window, hop)
+        with closing(seconds_of(media, hop)) as seconds:
+            for second in seconds:
+                yield self._moment(past, second)
+
+    def _moment(self, past: Past, second: Second) -> Moment:
+        if second.empty:
+            return second.moment(refusal=NOTHING_THERE)
+        try:
+            answer = read_recognition(self._infer(past.call(second)))
+        except InputRefusedError as refusal:
+            return second.moment(refusal=refusal.sentence)
+        past.add(second, answer.context)
+        return second.moment(answer)
 
     def faces(self, media: Media) -> Faces:
         """Return the faces in a video's first chunk."""
-        return read_faces(self._infer(faces_call(next(cut(media)))))
+        with closing(cut(media)) as chunks:
+            return read_faces(self._infer(faces_call(next(chunks))))
 
     def crop_context(self, crops: np.ndarray) -> Context:
         """Return the context rows of faces that need no detection.
@@ -212,6 +267,8 @@ class Recogniser:
         return read_crop_context([self._infer(call) for call in crop_calls(crops)])
 
     def _infer(self, call: Call) -> InferResult:
+        if self._closed:
+            raise ClientNotOpenError(f"this Recogniser of {self._connection.url} is closed already")
         attempts = Attempts(self._connection.backoff, self._connection.timeout)
         while True:
             try:
@@ -256,14 +313,17 @@ class AsyncRecogniser:
         """
         self._connection = _connection(connection)
         self._client: AsyncInferenceServerClient | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._finished: set[str] = set()
 
     async def __aenter__(self) -> AsyncRecogniser:
+        self._loop = asyncio.get_running_loop()
         self._client = AsyncInferenceServerClient(**self._connection.client_arguments())
         return self
 
     async def __aexit__(self, *error: object) -> None:
-        await self._client.close()
+        client, self._client = self._client, None
+        await client.close()
 
     async def recognise(
         self,
@@ -281,10 +341,29 @@ class AsyncRecogniser:
             try:
                 answer = await self._infer(combination.call(chunk))
             except InputRefusedError as refusal:
-                combination.refused(refusal)
+                combination.refused(chunk, refusal)
             else:
-                combination.add(read_recognition(answer))
+                combination.add(chunk, read_recognition(answer))
         return combination.result()
+
+    async def recognise_each(
+        self, media: Media, *, hop: int = HOP, window: int = WINDOW
+    ) -> AsyncIterator[Moment]:
+        """Recognise a recording second by second; see `Recogniser.recognise_each`."""
+        past = Past(window, hop)
+        seconds = seconds_of(media, hop)
+        while (second := await asyncio.to_thread(next, seconds, None)) is not None:
+            yield await self._moment(past, second)
+
+    async def _moment(self, past: Past, second: Second) -> Moment:
+        if second.empty:
+            return second.moment(refusal=NOTHING_THERE)
+        try:
+            answer = read_recognition(await self._infer(past.call(second)))
+        except InputRefusedError as refusal:
+            return second.moment(refusal=refusal.sentence)
+        past.add(second, answer.context)
+        return second.moment(answer)
 
     async def faces(self, media: Media) -> Faces:
         """Return the faces in a video's first chunk."""
@@ -296,7 +375,19 @@ class AsyncRecogniser:
         calls = [self._infer(call) for call in crop_calls(crops)]
         return read_crop_context(await asyncio.gather(*calls))
 
+    def _check_open(self) -> None:
+        of = f"this AsyncRecogniser of {self._connection.url}"
+        if self._loop is None:
+            raise ClientNotOpenError(f"{of} is not open yet: enter it with `async with`")
+        if self._client is None:
+            raise ClientNotOpenError(f"{of} is closed already: enter it again with `async with`")
+        if self._loop is not asyncio.get_running_loop():
+            raise ClientNotOpenError(
+                f"{of} was entered in another event loop: make one for each `asyncio.run`"
+            )
+
     async def _infer(self, call: Call) -> InferResult:
+        self._check_open()
         attempts = Attempts(self._connection.backoff, self._connection.timeout)
         while True:
             try:

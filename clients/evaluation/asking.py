@@ -25,8 +25,9 @@ from clients.errors import (
 )
 from clients.evaluation.manifest import Sample
 from clients.media import Media
-from clients.protocol import Context
+from clients.protocol import Context, Recognition
 from clients.recogniser import AsyncRecogniser, Connection
+from clients.recognition import ModalityRecognition
 
 #: What answers for a sample: `face` are the face networks on one image; a face without a video is
 #: also the `video`, as a clip of one picture; `fused` is the front door's answer.
@@ -35,6 +36,8 @@ CROP_SIDE = 224
 
 #: What is wrong with every sample; anything else costs its own sample only.
 _RUN_FAULTS = (AccessDeniedError, ServerUnavailableError)
+#: What ends the run; whatever else a sample raises, also what is no `Exception`, is its own fault.
+_NOT_OF_THE_SAMPLE = (*_RUN_FAULTS, asyncio.CancelledError, KeyboardInterrupt, GeneratorExit)
 #: What may be different when it is asked again.
 _SERVER_FAULTS = (RequestTimeoutError, ServerFailedError, UnexpectedAnswerError)
 
@@ -47,11 +50,13 @@ class Outcome:
         answers: The flat dictionary of result codes, by source.
         errors: Why a source has no answer, or was not quite content, by source.
         server_fault: Whether an error was the server's, and the sample is worth another try.
+        people: How many people are seen in the video.
     """
 
     answers: dict[str, dict[str, float]] = field(default_factory=dict)
     errors: dict[str, str] = field(default_factory=dict)
     server_fault: bool = False
+    people: int = 0
 
 
 class Journal:
@@ -140,7 +145,7 @@ async def ask_all(
             sample = pending.popleft()
             try:
                 done(sample, await ask(client, sample))
-            except Exception:
+            except BaseException:
                 pending.clear()
                 raise
 
@@ -158,41 +163,47 @@ async def ask(client: AsyncRecogniser, sample: Sample) -> Outcome:
     Raises:
         RecogniserError: The server cannot be reached or denies access.
     """
-    answers, errors, server_fault = {}, {}, False
+    answers, errors, server_fault, people = {}, {}, False, 0
     past = None
     if sample.face:
         try:
             crops = await asyncio.to_thread(read_crop, sample.face)
             rows = await client.crop_context(crops)
-        except _RUN_FAULTS:
+            answers["face"] = _codes_of(rows)
+        except _NOT_OF_THE_SAMPLE:
             raise
-        except Exception as error:
+        except BaseException as error:
             errors["face"] = _worded(error)
             server_fault = isinstance(error, _SERVER_FAULTS)
         else:
-            answers["face"] = _codes_of(rows)
             past = None if sample.video else rows
     if past or sample.text or sample.speech or sample.video:
         try:
             media = Media(text=sample.text, audio=sample.speech, video=sample.video)
             recognition = await client.recognise(media, past=past)
-        except _RUN_FAULTS:
+            answers |= {name: dict(one.result) for name, one in _answered(recognition)}
+            people = len(recognition.people)
+        except _NOT_OF_THE_SAMPLE:
             raise
-        except Exception as error:
+        except BaseException as error:
             brought = [name for name in ("text", "speech", "video") if getattr(sample, name)]
             errors |= dict.fromkeys([*brought, "fused"], _worded(error))
             server_fault = server_fault or isinstance(error, _SERVER_FAULTS)
         else:
-            reports = recognition.modalities.items()
-            answers |= {name: report["result"] for name, report in reports if "result" in report}
             answers["fused"] = recognition.result
             errors |= recognition.failures
-    return Outcome(answers, errors, server_fault)
+    return Outcome(answers, errors, server_fault, people)
 
 
-def _worded(error: Exception) -> str:
+def _answered(recognition: Recognition) -> list[tuple[str, ModalityRecognition]]:
+    return [(name, one) for name, one in recognition.by_modality.items() if one.result]
+
+
+def _worded(error: BaseException) -> str:
     """Name what nobody expected beside what it says; the library's own errors say enough."""
-    return str(error) if isinstance(error, RecogniserError) else f"{type(error).__name__}: {error}"
+    words = str(error) if isinstance(error, RecogniserError) else f"{type(error).__name__}: {error}"
+    # What an error quotes may hold half a character, which no file can.
+    return words.encode("utf-8", "backslashreplace").decode()
 
 
 def read_crop(path: Path) -> np.ndarray:

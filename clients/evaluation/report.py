@@ -33,7 +33,8 @@ def document(
         origin: What was asked of whom, put first.
 
     Returns:
-        A JSON document: `rows` and `sources` count answers and failures; `measurements` is a list
+        A JSON document: `rows` and `sources` count answers and failures, `several_people` the rows
+        with more than one person in the video; `measurements` is a list
         of `Measurement`; `confusion` holds counts by true (row) and answered class; `reliability`
         holds mean confidence, accuracy and share of each confidence bin; `failures` names every
         row with an error, also when other sources of the row answered.
@@ -47,6 +48,7 @@ def document(
             "failed": len(pairs) - answered,
         },
         "sources": {source: _counts(pairs, source) for source in SOURCES},
+        "several_people": sum(outcome.people > 1 for _, outcome in pairs),
         "classes": classes,
         "measurements": [asdict(one) for one in measurements_of(pairs, classes)],
         "confusion": [
@@ -73,6 +75,8 @@ def text(report: Mapping) -> str:
     for source, counts in report["sources"].items():
         if any(counts.values()):
             lines.append(f"{source}: {counts['answered']} answered, {counts['failed']} failed")
+    if report["several_people"]:
+        lines.append(f"{report['several_people']} rows with more than one person in the video")
     errors = [
         f"row {failure['row']}: {source}: {why}"
         for failure in report["failures"]

@@ -18,7 +18,7 @@ from clients import (
     Recogniser,
     SharedMemoryRefusedError,
 )
-from clients.contract import EMOTION_CODES, LIMITS, MODALITIES
+from clients.contract import EMOTION_CODES, LIMITS, MODALITIES, SPEECH_FEATURE, SpeechStatus
 from clients.recogniser import ADMIN_KEY_HEADER
 from clients.recognition_client import main
 from clients.shared_memory import Region
@@ -28,6 +28,8 @@ DEMO = Path(__file__).parents[2] / "demo"
 EVERYTHING = Media(
     text=(DEMO / "sentence.txt").read_text(encoding="utf-8").strip(), video=DEMO / "clip.mp4"
 )
+#: A recording without a voice, where the server tells it from one without sound.
+NO_VOICE = 5
 SPOKEN = Media(text=EVERYTHING.text)
 
 
@@ -139,6 +141,43 @@ def test_a_recording_of_minutes_is_heard_to_its_end(recogniser):
     assert answer.failures == {}
     assert len(answer.context.speech) == pytest.approx(seconds - 1, abs=1)
     assert len(answer.features["speech"]) > LIMITS.windows
+
+
+def test_a_film_is_recognised_second_by_second(recogniser):
+    moments = list(recogniser.recognise_each(EVERYTHING))
+    assert [moment.end for moment in moments] == pytest.approx([1, 2, 3, 4, 5, 6, 6.8], abs=0.05)
+    assert moments[-1].progress == pytest.approx(1, abs=0.01)
+    last, whole = moments[-1].recognition, recogniser.recognise(EVERYTHING)
+    assert tuple(last.modalities) == MODALITIES
+    assert (last.top, last.failures) == (whole.top, {})
+
+
+def test_windows_of_a_recording_second_by_second_are_those_of_the_whole(recogniser):
+    sound = Media(audio=wav(_sound_of_clip(), 16_000))
+    whole = recogniser.recognise(sound, context=True).context.speech
+    steps = recogniser.recognise_each(sound, window=60)
+    *_, last = (moment.recognition["speech"].emotion for moment in steps)
+    posteriors = whole[:, SPEECH_FEATURE : SPEECH_FEATURE + len(EMOTION_CODES)]
+    assert list(last.values()) == pytest.approx(posteriors.mean(axis=0).tolist(), abs=2e-3)
+
+
+def test_pictures_and_samples_of_a_program_are_recognised(recogniser):
+    with av.open(str(EVERYTHING.video)) as container:
+        pictures = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
+    media = Media(audio=(_sound_of_clip()[:, 0], 16_000), video=np.stack(pictures[::5]), fps=5)
+    answer = recogniser.recognise(media)
+    assert answer.failures == {}
+    assert answer.top == recogniser.recognise(Media(video=EVERYTHING.video)).top
+
+
+def test_a_refused_minute_says_its_codes(recogniser):
+    silence = np.zeros((round(1.5 * LIMITS.seconds) * 16_000, 1), np.int16)
+    spoken = _sound_of_clip()
+    recording = Media(audio=wav(np.concatenate([silence, spoken]), 16_000))
+    speech = recogniser.recognise(recording)["speech"]
+    assert (speech.error_code, speech.report["left_out"][0]["begin"]) == (0, 0)
+    assert speech.report["worst"]["error_code"] in (SpeechStatus.SILENT, NO_VOICE)
+    assert len(speech.report["second_error_codes"]) == pytest.approx(97, abs=1)
 
 
 def test_faces_are_those_of_the_result(recogniser):

@@ -22,7 +22,7 @@ from clients.evaluate import main
 from clients.evaluation import pictures
 from clients.evaluation.asking import read_crop
 from clients.evaluation.manifest import COLUMNS
-from tests.clients.fake_triton import refuse
+from tests.clients.fake_triton import DOCUMENT, TENSORS, refuse
 from tests.clients.media_files import wav
 
 DEMO = Path(__file__).parents[2] / "demo"
@@ -169,6 +169,54 @@ def test_a_row_that_nobody_expected_to_fail_is_counted_and_the_run_goes_on(
     assert report()["rows"] == {"selected": 3, "answered": 2, "failed": 1}
     (failure,) = report()["failures"]
     assert failure["errors"]["text"] == "ZeroDivisionError: in the media"
+
+
+@pytest.mark.usefixtures("without_pictures")
+@pytest.mark.parametrize(
+    "error", [MemoryError("full"), RecursionError("deep"), SystemExit(3), LookupError("\udc80")]
+)
+def test_a_row_is_counted_whatever_it_raises(run, write, report, monkeypatch, tmp_path, error):
+    def fail(path):
+        raise error
+
+    (tmp_path / "face.png").write_bytes(b"x")
+    monkeypatch.setattr("clients.evaluation.asking.read_crop", fail)
+    rows = [{"face": "face.png"}, *sentences(2)]
+    assert run(write(*rows)) == 0
+    assert report()["rows"] == {"selected": 3, "answered": 2, "failed": 1}
+    (failure,) = report()["failures"]
+    assert failure["errors"]["face"].startswith(type(error).__name__)
+
+
+@pytest.mark.usefixtures("without_pictures")
+def test_a_row_with_an_answer_that_makes_no_sense_is_counted(
+    run, write, report, monkeypatch, tmp_path
+):
+    Image.new("L", (48, 48), 90).save(tmp_path / "face.png")
+    narrow = np.zeros((1, 3), np.float32)
+    monkeypatch.setitem(TENSORS, "GENDER", narrow)
+    assert run(write({"face": "face.png"}, *sentences(1))) == 0
+    assert report()["rows"]["failed"] == 1
+
+
+def test_an_interrupted_run_ends(run, write, monkeypatch):
+    def interrupt(media):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(recogniser, "cut", interrupt)
+    assert run(write(*sentences(3))) == 130
+
+
+@pytest.mark.usefixtures("without_pictures")
+def test_rows_with_several_people_are_counted(run, write, report, fake, capsys):
+    people = [{"id": 0, "main": True}, {"id": 1, "main": False}]
+    video = DOCUMENT["modalities"]["video"] | {"people": people}
+    crowded = DOCUMENT | {"modalities": DOCUMENT["modalities"] | {"video": video}}
+    fake.script = [lambda request, context: setattr(fake, "document", crowded)]
+    fake.script += [lambda request, context: setattr(fake, "document", DOCUMENT)]
+    assert run(write(*sentences(2))) == 0
+    assert report()["several_people"] == 1
+    assert "1 rows with more than one person" in capsys.readouterr().out
 
 
 def test_no_answer_at_all_exits_with_4(run, write, fake, caplog):

@@ -106,7 +106,7 @@ def test_a_recognition_names_its_emotion_and_its_failures():
     silent = REPORT | {"error_code": 2, "message": "AUDIO is silent", "count": 0}
     document = DOCUMENT | {"modalities": {**DOCUMENT["modalities"], "speech": silent}}
     recognition = Recognition(document)
-    assert recognition.emotion == "happiness"
+    assert recognition.top == "happiness"
     assert recognition.failures == {"speech": "error_code 2: AUDIO is silent"}
     assert set(recognition.weights) == set(MODALITIES)
 

@@ -1,19 +1,24 @@
 import asyncio
 import gc
+import re
 import shutil
 import socket
 import subprocess
 import threading
 import weakref
 from contextlib import suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import grpc
 import numpy as np
 import pytest
 
+from clients.addresses import explanation
 from clients.contract import SPEECH_ROW
 from clients.errors import (
     AccessDeniedError,
+    AddressError,
+    ClientNotOpenError,
     InputRefusedError,
     RecogniserError,
     RequestTimeoutError,
@@ -31,7 +36,8 @@ from tests.clients.media_files import noise, wav
 
 QUICK = Backoff(attempts=3, first=0.001)
 BUSY = refuse(grpc.StatusCode.UNAVAILABLE, "the queue is full")
-SILENT = refuse(grpc.StatusCode.INVALID_ARGUMENT, "no modality can be used: AUDIO is silent")
+SILENCE = "no modality can be used: speech (error_code 2): Nothing was heard."
+SILENT = refuse(grpc.StatusCode.INVALID_ARGUMENT, SILENCE)
 HELLO = Media(text="안녕")
 
 
@@ -110,7 +116,7 @@ def test_refused_input_keeps_the_servers_sentence_and_is_not_sent_again(
     fake.script = [SILENT]
     with pytest.raises(InputRefusedError) as caught:
         recognise(connection, HELLO)
-    assert caught.value.sentence == "no modality can be used: AUDIO is silent"
+    assert caught.value.sentence == SILENCE
     assert len(fake.requests) == 1
 
 
@@ -219,9 +225,10 @@ def test_the_last_chunk_is_not_asked_for_rows_that_nobody_wants(recognise, fake,
 
 def test_a_useless_minute_does_not_spoil_the_recording(recognise, fake, connection, caplog):
     fake.script = [SILENT]
-    assert recognise(connection, Media(audio=wav(noise(100)))).document == DOCUMENT
-    assert "a part of the recording was left out" in caplog.text
-    assert "AUDIO is silent" in caplog.text
+    answer = recognise(connection, Media(audio=wav(noise(100))))
+    assert answer.result == DOCUMENT["result"]
+    assert answer.failures == {}
+    assert "a part of the speech was left out: error_code 2: Nothing was heard" in caplog.text
 
 
 def test_a_recording_without_any_usable_minute_is_refused(recognise, fake, connection):
@@ -265,6 +272,103 @@ def test_faces_come_without_padding(fake, connection):
     assert fake.requests[0].model_name == "face_crop"
     assert faces.crops.shape == (2, 224, 224, 3)
     assert faces.times.tolist() == [0, 1]
+
+
+def test_a_closed_client_says_so(fake):
+    recogniser = Recogniser(fake.grpc)
+    recogniser.close()
+    for ask in (
+        lambda: recogniser.recognise(HELLO),
+        lambda: next(recogniser.recognise_each(HELLO)),
+        lambda: recogniser.faces(Media(video=[b"frame"])),
+        lambda: recogniser.crop_context(TENSORS["CROPS"]),
+    ):
+        with pytest.raises(ClientNotOpenError, match=f"Recogniser of {fake.grpc} is closed"):
+            ask()
+    assert fake.requests == []
+
+
+def test_an_asynchronous_client_that_is_not_entered_says_so(fake):
+    recogniser = AsyncRecogniser(fake.grpc)
+    with pytest.raises(ClientNotOpenError, match="enter it with `async with`"):
+        asyncio.run(recogniser.recognise(HELLO))
+
+
+def test_an_asynchronous_client_that_was_left_says_so_and_can_be_entered_again(fake):
+    async def leave_and_ask():
+        recogniser = AsyncRecogniser(fake.grpc)
+        async with recogniser:
+            await recogniser.recognise(HELLO)
+        with pytest.raises(ClientNotOpenError, match="closed already"):
+            await recogniser.recognise(HELLO)
+        async with recogniser:
+            return await recogniser.recognise(HELLO)
+
+    assert asyncio.run(leave_and_ask()).document == DOCUMENT
+
+
+def test_an_asynchronous_client_of_another_event_loop_says_so(fake):
+    recogniser = AsyncRecogniser(fake.grpc)
+
+    async def enter():
+        await recogniser.__aenter__()
+
+    first = asyncio.new_event_loop()
+    first.run_until_complete(enter())
+    with pytest.raises(ClientNotOpenError, match="entered in another event loop"):
+        asyncio.run(recogniser.recognise(HELLO))
+    first.run_until_complete(recogniser.__aexit__())
+    first.close()
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("http://127.0.0.1:8000", "host:port .* leave 'http://' away; HTTP's port is another"),
+        ("HTTPS://host:1", "leave 'HTTPS://' away and ask for TLS"),
+        ("localhost", "'localhost' without a port"),
+        (8001, "came int"),
+    ],
+)
+def test_an_address_that_is_none_is_refused_at_once(url, words):
+    with pytest.raises(AddressError, match=words):
+        Connection(url)
+
+
+def test_the_port_of_http_is_suspected_where_no_grpc_is_spoken(recognise):
+    server = ThreadingHTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    url = f"127.0.0.1:{server.server_port}"
+    with pytest.raises(ServerUnavailableError, match=r"may not speak gRPC.*port of HTTP.*8001"):
+        recognise(Connection(url, backoff=QUICK), HELLO)
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.mark.parametrize(
+    ("environment", "told"),
+    [
+        ({"http_proxy": "http://user:word@proxy:3128"}, "http_proxy .* the proxy proxy:3128"),
+        ({"http_proxy": "http://a:1", "grpc_proxy": "http://b:2"}, "grpc_proxy .* proxy b:2"),
+        ({"http_proxy": "http://a:1", "no_proxy": "elsewhere,127.0.0.0/8"}, None),
+        ({"http_proxy": "http://a:1", "no_grpc_proxy": "127.0.0.1"}, None),
+        ({}, None),
+    ],
+)
+def test_a_proxy_in_the_environment_is_named_without_its_password(environment, told):
+    words = explanation("127.0.0.1:8001", "failed to connect", environment)
+    assert "word" not in words
+    assert re.search(told, words) if told else words == ""
+    assert not told or "no_grpc_proxy=127.0.0.1" in words
+
+
+def test_the_message_of_a_client_behind_a_proxy_names_it(recognise, monkeypatch):
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        proxy = f"127.0.0.1:{unused.getsockname()[1]}"
+    monkeypatch.setenv("http_proxy", f"http://{proxy}")
+    with pytest.raises(ServerUnavailableError, match=f"through the proxy {proxy}"):
+        recognise(Connection("127.0.0.1:9", backoff=QUICK), HELLO)
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from tritonclient.grpc import InferResult, service_pb2
 
-from clients.chunks import _key_frame_cuts, _Packet
+from clients.chunks import _Packet, parts_of
 from clients.contract import EMOTIONS, LIMITS, SCHEMA, SPEECH_ROW, VIDEO_ROW
 from clients.errors import ManifestError, UncuttableMediaError, UnexpectedAnswerError
 from clients.evaluation.manifest import COLUMNS, OLDEST, read_manifest
@@ -104,21 +104,21 @@ def encoded(draw) -> list[_Packet]:
     ]
 
 
-@example([_Packet(seconds=0.0, size=1_000, key_frame=True)])
-@given(encoded())
-def test_a_long_film_is_cut_at_key_frames_into_parts_within_the_limits_or_not_at_all(found):
+@example([_Packet(seconds=0.0, size=1_000, key_frame=True)], 20.0)
+@given(encoded(), st.floats(1, LIMITS.seconds))
+def test_a_long_film_is_cut_at_key_frames_into_parts_within_the_limits_or_not_at_all(found, goal):
     keys = [index for index, packet in enumerate(found) if packet.key_frame]
     if not keys:
-        assert _key_frame_cuts(found) == []
+        assert list(parts_of(found, goal)) == []
         return
     try:
-        starts = _key_frame_cuts(found)
+        parts = list(parts_of(found, goal))
     except UncuttableMediaError as error:
         assert f"{LIMITS.seconds:g} s" in str(error)
         return
-    assert starts[0] == keys[0] and starts == sorted(set(starts)) and set(starts) <= set(keys)
-    for start, end in zip(starts, [*starts[1:], len(found)], strict=True):
-        part = found[start:end]
+    assert [packet for part in parts for packet in part] == found[keys[0] :]
+    for part in parts:
+        assert part[0].key_frame
         assert part[-1].seconds - part[0].seconds < LIMITS.seconds
         assert sum(packet.size for packet in part) < LIMITS.video_bytes
 

@@ -110,7 +110,11 @@ async def recognize(calls: Calls, inputs: Inputs, visit: Visit) -> dict[str, np.
 def _require_usable(evidence: dict[str, Evidence]) -> None:
     if any(one.count for one in evidence.values()):
         return
-    causes = "; ".join(f"{name}: {one.message}" for name, one in evidence.items() if one.present)
+    causes = "; ".join(
+        f"{name} (error_code {one.error_code}): {one.message}"
+        for name, one in evidence.items()
+        if one.present
+    )
     sentence = f"no modality can be used: {causes or 'the video has no sound'}"
     if all(one.answered for one in evidence.values()):
         raise InvalidRequestError("nothing usable", sentence)

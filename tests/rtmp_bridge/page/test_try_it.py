@@ -61,7 +61,7 @@ def test_a_clip_and_a_sentence_are_recognised_as_by_the_client(form, triton, cli
     assert_as_recognised(shown["fused"], answer.result)
     for modality, report in answer.modalities.items():
         assert_as_recognised(shown[modality], report["result"])
-    assert answer.emotion in form.page.locator("#trial-status").inner_text()
+    assert answer.top in form.page.locator("#trial-status").inner_text()
     form.page.get_by_text("The whole result as JSON").click()
     assert '"20000"' in form.page.locator("#trial-document pre").inner_text()
 
