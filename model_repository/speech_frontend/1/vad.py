@@ -15,9 +15,10 @@ from mel import HOP, SAMPLE_RATE
 
 #: What the network takes at a time, and what it wants to hear again of the samples before.
 FRAME, CONTEXT = 512, 64
-#: From here on a frame is voice.
-THRESHOLD = 0.5
-#: Seconds of voice with which a window needs no second look.
+#: From these probabilities on there is voice, and surely so. Music and animals reach the lower one
+#: for longer than the higher one, voices hardly.
+VOICED, SURE = 0.5, 0.75
+#: Seconds of sure voice with which a window needs no second look.
 ENOUGH = 0.32
 #: How much slower the second look plays. The network misses some high voices, shouts of women
 #: above all; an octave or so lower it knows them, and is taken in by no more of what is no voice.
@@ -31,7 +32,7 @@ NOTHING = 1e-6
 
 
 class VoiceDetector:
-    """Tells which parts of a window are voiced.
+    """Tells how likely it is that somebody speaks, part by part of a window.
 
     Args:
         network: The ONNX file.
@@ -52,28 +53,25 @@ class VoiceDetector:
             window: Samples float32 [S] at 16 kHz, S a multiple of 160, without an offset from 0.
 
         Returns:
-            Whether each 10 ms is voiced, bool [S // 160].
+            The probability of voice for each 10 ms, 0 to 1, float32 [S // 160].
         """
         level = loudness(window)
         if level < NOTHING:
-            return np.zeros(window.size // HOP, bool)
+            return np.zeros(window.size // HOP, np.float32)
         heard = np.clip(window * (LOUDNESS / level), -1, 1)
-        first = self._voiced(heard, 1.0)
-        if first.sum() * HOP >= ENOUGH * SAMPLE_RATE:
+        first = self._look(heard, 1.0)
+        if _sure(first) * HOP >= ENOUGH * SAMPLE_RATE:
             return first
-        second = self._voiced(heard, SLOWER)
-        return max(first, second, key=np.count_nonzero)
+        return max(first, self._look(heard, SLOWER), key=_sure)
 
-    def _voiced(self, window: np.ndarray, slower: float) -> np.ndarray:
-        """Play a window so many times slower; bool for each 10 ms of it as it was."""
+    def _look(self, window: np.ndarray, slower: float) -> np.ndarray:
+        """Play a window so many times slower; return a probability for each 10 ms as it was."""
+        played = window
         if slower != 1:
             times = np.arange(0, window.size - 1, 1 / slower)
             played = np.interp(times, np.arange(window.size), window)
-        else:
-            played = window
-        voiced = self._probabilities(played) >= THRESHOLD
         middles = (np.arange(window.size // HOP) + 0.5) * HOP * slower
-        return voiced[(middles / FRAME).astype(int)]
+        return self._probabilities(played)[(middles / FRAME).astype(int)]
 
     def _probabilities(self, samples: np.ndarray) -> np.ndarray:
         """Return the probability of voice for each `FRAME`; the last one ends with zeros."""
@@ -84,6 +82,10 @@ class VoiceDetector:
         silence = np.zeros((1, 1, 128), np.float32)
         fed = {"input": np.ascontiguousarray(frames), "h": silence, "c": silence}
         return self._session.run(["speech_probs"], fed)[0].reshape(-1)
+
+
+def _sure(probabilities: np.ndarray) -> int:
+    return np.count_nonzero(probabilities >= SURE)
 
 
 def loudness(window: np.ndarray) -> float:

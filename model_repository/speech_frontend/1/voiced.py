@@ -14,12 +14,12 @@ import numpy as np
 from bounded_worker import Leash, no_leash
 from contract import LIMITS, SPEECH_STRIDE, SPEECH_WINDOW, MediaError, SpeechStatus
 from mel import HOP, SAMPLE_RATE
-from vad import VoiceDetector, levels
+from vad import SURE, VOICED, VoiceDetector, levels
 
 WINDOW, STRIDE = SPEECH_WINDOW * SAMPLE_RATE, SPEECH_STRIDE * SAMPLE_RATE
 #: Less sound than this after the last whole window, in seconds, holds no syllable.
 LEAST_REST = 0.25
-#: Seconds of voice with which a window counts, or the share of a recording that is shorter.
+#: Seconds of sure voice with which a window counts, or the share of a recording that is shorter.
 LEAST_VOICE, LEAST_SHARE = 0.32, 0.5
 #: Seconds that are kept before and after what is voiced: consonants and breath belong to speech.
 MARGIN = 0.25
@@ -79,8 +79,9 @@ def voiced_windows(
     found = []
     for window in windows(recording):
         leash()
-        sound, voiced = loudest_voice(window.sound, detector)
-        if voiced.sum() >= least:
+        sound, probabilities = loudest_voice(window.sound, detector)
+        if np.count_nonzero(probabilities >= SURE) >= least:
+            voiced = probabilities >= VOICED
             found.append((speech(sound, voiced), window.time, weight(voiced)))
     if not found:
         raise MediaError(SpeechStatus.NO_VOICE, NO_VOICE)
@@ -89,7 +90,7 @@ def voiced_windows(
 
 
 def enough_voice(samples: int) -> float:
-    """Return how many voiced 10 ms make a window of a recording of so many samples count."""
+    """Return how many 10 ms of sure voice make a window of a recording of so many samples count."""
     return min(LEAST_VOICE, LEAST_SHARE * samples / SAMPLE_RATE) * SAMPLE_RATE / HOP
 
 
@@ -120,7 +121,7 @@ def loudest_voice(sound: np.ndarray, detector: VoiceDetector) -> tuple[np.ndarra
         detector: Of voice.
 
     Returns:
-        The samples float32 [S], their mean 0, and whether each 10 ms is voiced.
+        The samples float32 [S], their mean 0, and the probability of voice for each 10 ms.
     """
     sound = sound - sound.mean(axis=0)
     mean = sound.mean(axis=1)
@@ -129,12 +130,12 @@ def loudest_voice(sound: np.ndarray, detector: VoiceDetector) -> tuple[np.ndarra
         return mean, detector(mean)
     live = np.flatnonzero(powers > DEAD * powers.max())
     candidates = [mean, *np.ascontiguousarray(sound.T[live])]
-    voiced = [detector(each) for each in candidates]
-    amounts = np.array([each.sum() for each in voiced])
+    probabilities = [detector(each) for each in candidates]
+    amounts = np.array([np.count_nonzero(each >= VOICED) for each in probabilities])
     clearness = np.array([_clearness(each) for each in candidates])
     clearness[0] += CLEARER
     best = int(np.where(amounts >= AS_MUCH * amounts.max(), clearness, -np.inf).argmax())
-    return candidates[best], voiced[best]
+    return candidates[best], probabilities[best]
 
 
 def speech(sound: np.ndarray, voiced: np.ndarray) -> np.ndarray:

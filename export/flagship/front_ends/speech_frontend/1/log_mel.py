@@ -13,7 +13,7 @@ import numpy as np
 from bounded_worker import Leash, no_leash
 from contract import MediaError, SpeechStatus
 from mel import HOP, SAMPLE_RATE, band_power
-from vad import VoiceDetector
+from vad import SURE, VOICED, VoiceDetector
 from voiced import NO_VOICE, enough_voice, loudest_voice, weight
 from voiced import WINDOW as PIECE
 
@@ -96,16 +96,16 @@ def one_channel(
     size = len(recording)
     count = -(-size // PIECE)
     padded = np.pad(recording, ((0, count * PIECE - size), (0, 0)))
-    waveforms, voiced = [], [np.zeros(0, bool)]
+    waveforms, probabilities = [], []
     for piece in padded.reshape(count, PIECE, -1):
         leash()
-        waveform, where = loudest_voice(piece, detector)
+        waveform, found = loudest_voice(piece, detector)
         waveforms.append(waveform)
-        voiced.append(where)
-    if max(where.sum() for where in voiced) < enough_voice(size):
+        probabilities.append(found)
+    if max(np.count_nonzero(each >= SURE) for each in probabilities) < enough_voice(size):
         raise MediaError(SpeechStatus.NO_VOICE, NO_VOICE)
-    voiced.append(np.zeros(WINDOW, bool))
-    return np.concatenate(waveforms)[:size], np.concatenate(voiced)
+    voiced = np.concatenate(probabilities) >= VOICED
+    return np.concatenate(waveforms)[:size], np.pad(voiced, (0, WINDOW))
 
 
 def denoised(waveform: np.ndarray) -> np.ndarray:
