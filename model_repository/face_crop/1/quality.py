@@ -98,7 +98,9 @@ def cut_grey(picture: Picture, face: Face) -> NDArray[np.uint8]:
 
 def is_flat(grey: NDArray[np.uint8]) -> bool:
     """Tell whether a grey picture is too dark or has too little contrast to show anything."""
-    return bool(grey.std() < LEAST_CONTRAST or np.percentile(grey, 95) < LEAST_LIGHT)
+    _, contrast = cv2.meanStdDev(grey)
+    lit = np.count_nonzero(grey >= LEAST_LIGHT)
+    return bool(contrast[0, 0] < LEAST_CONTRAST or lit < grey.size / 20)
 
 
 def picture_is_dull(picture: Picture) -> bool:
