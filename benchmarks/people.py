@@ -4,7 +4,7 @@
 
 VIDEOS is a folder of films of one talking person each. They become tiles of larger films that stand
 side by side, cross, leave, return, or are cut from one to another. Whose face a crop is, is known
-from the tile that its box's centre lies in. Each film is given to `face_crop` as a whole and second
+from where each person's face lies in their tile. Each film is given to `face_crop` as a whole and second
 by second, as the bridge does with a window of five seconds; with --url the latter also to a server,
 whose VIDEO_FEATURES say what was in each window.
 
@@ -39,6 +39,8 @@ RATE = 10
 TILE = (320, 256)
 STAGE = (1280, 540)
 WINDOW_SECONDS = 5
+#: A box that overlaps nobody's face by more, as a part of their union, is nobody's.
+LEAST_LIKENESS = 0.3
 #: What is seen beside the tiles: fine detail, as older code judges sharpness by all of a picture.
 WALL = np.kron(np.random.default_rng(0).integers(64, 128, (270, 640, 3)), np.ones((2, 2, 1)))
 
@@ -164,31 +166,59 @@ class Report:
         )
 
 
+@dataclass(frozen=True)
+class Player:
+    """A person of a film.
+
+    Attributes:
+        tiles: Their pictures, played to and fro.
+        faces: Where their face is in each: `x1, y1, x2, y2` in its pixels.
+    """
+
+    tiles: list[np.ndarray]
+    faces: list[tuple[float, float, float, float]]
+
+    def turn(self, number: int) -> int:
+        """Return which picture is shown as a film's picture of this number."""
+        there = number % (2 * len(self.tiles) - 2)
+        return min(there, 2 * len(self.tiles) - 2 - there)
+
+
 class Film:
     """A scene played by some people."""
 
-    def __init__(self, scene: Scene, people: Sequence[list[np.ndarray]]) -> None:
+    def __init__(self, scene: Scene, people: Sequence[Player]) -> None:
         self.scene = scene
+        self._people = people
         self.frames = [self._draw(n / RATE, n, people) for n in range(scene.seconds * RATE)]
 
-    def _draw(self, time: float, number: int, people: Sequence[list[np.ndarray]]) -> bytes:
+    def _draw(self, time: float, number: int, people: Sequence[Player]) -> bytes:
         stage = WALL.astype(np.uint8)
         for person, (x, y) in self.scene.staging(time).items():
-            tiles = people[person]
-            turn = number % (2 * len(tiles) - 2)
-            tile = tiles[min(turn, 2 * len(tiles) - 2 - turn)]
+            tile = people[person].tiles[people[person].turn(number)]
             stage[y : y + TILE[1], x : x + TILE[0]] = tile[:, : STAGE[0] - x]
         quality = [cv2.IMWRITE_JPEG_QUALITY, 92]
         return cv2.imencode(".jpg", stage[..., ::-1], quality)[1].tobytes()
 
     def owner(self, time: float, box: Sequence[float]) -> int:
         """Say whose face is in a box in pixels at a time in seconds; -1 for nobody's."""
-        x, y = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
-        owner = -1
-        for person, (left, top) in self.scene.staging(round(time * RATE) / RATE).items():
-            if left <= x < left + TILE[0] and top <= y < top + TILE[1]:
-                owner = person
+        number = round(time * RATE)
+        best, owner = LEAST_LIKENESS, -1
+        for person, (x, y) in self.scene.staging(number / RATE).items():
+            player = self._people[person]
+            left, top, right, bottom = player.faces[player.turn(number)]
+            like = likeness(box, (left + x, top + y, right + x, bottom + y))
+            if like > best:
+                best, owner = like, person
         return owner
+
+
+def likeness(one: Sequence[float], other: Sequence[float]) -> float:
+    """Return the overlap of two boxes as a part of their union."""
+    sides = [max(0.0, min(one[n + 2], other[n + 2]) - max(one[n], other[n])) for n in (0, 1)]
+    areas = [(box[2] - box[0]) * (box[3] - box[1]) for box in (one, other)]
+    shared = sides[0] * sides[1]
+    return shared / (sum(areas) - shared)
 
 
 def read_tiles(path: Path) -> list[np.ndarray]:
@@ -214,15 +244,16 @@ class FaceCrop:
     def __init__(self, code: Path) -> None:
         sys.path.insert(0, str(code))
         import clip_worker
+        from mtcnn import Mtcnn
 
         self._worker = clip_worker
+        self._detect = Mtcnn(code).detect
         self.knows_people = hasattr(clip_worker, "open_eyes")
-        if self.knows_people:
-            self._eyes = clip_worker.open_eyes(code)
-        else:
-            from mtcnn import Mtcnn
+        self._eyes = clip_worker.open_eyes(code) if self.knows_people else self._detect
 
-            self._eyes = Mtcnn(code).detect
+    def largest_face(self, picture: np.ndarray) -> tuple[float, float, float, float]:
+        """Return the box of a picture's largest face."""
+        return max(self._detect(picture), key=lambda face: face.side).box
 
     def crops(self, frames: Sequence[bytes], past: object = None) -> tuple[list, object]:
         """Return a clip's crops and its whole answer."""
@@ -313,9 +344,12 @@ def measure_server(url: str, films: Sequence[Film]) -> tuple[Report, int]:
     return report, changes
 
 
-def cast_of(videos: Path, count: int = 4) -> list[list[list[np.ndarray]]]:
+def cast_of(videos: Path, face_crop: FaceCrop, count: int = 4) -> list[list[Player]]:
     """Read the films of a folder and let each be the first of `count` people once."""
-    people = [read_tiles(path) for path in sorted(videos.iterdir()) if path.is_file()]
+    people = []
+    for path in sorted(path for path in videos.iterdir() if path.is_file()):
+        tiles = read_tiles(path)
+        people.append(Player(tiles, [face_crop.largest_face(tile) for tile in tiles]))
     return [
         [people[(first + n) % len(people)] for n in range(count)] for first in range(len(people))
     ]
@@ -331,8 +365,8 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=OUT / "people.json")
     arguments = parser.parse_args()
     cv2.setNumThreads(1)
-    casts = cast_of(arguments.videos)[: arguments.casts]
     face_crop = FaceCrop(arguments.code)
+    casts = cast_of(arguments.videos, face_crop)[: arguments.casts]
     results: dict[str, dict] = {}
     total: dict[str, Report] = {}
     for scene in SCENES:

@@ -418,7 +418,7 @@ def at_the_edge(face: Grey, frame: Frame, random: Random) -> Drawn:
 Draw = Callable[[Grey, Frame, Random], Drawn]
 #: What covers faces in training.
 COVERS: tuple[Draw, ...] = (
-    surgical_mask, scarf, hand, dark_glasses, hair, cup, sticker, bar, mosaic,
+    surgical_mask, scarf, hand, hand, dark_glasses, hair, cup, cup, sticker, bar, mosaic,
 )  # fmt: skip
 #: What covers faces only where the network is measured.
 HELD_BACK_COVERS: tuple[Draw, ...] = (board, niqab)

@@ -43,7 +43,11 @@ def hang(background: np.ndarray, x: int, y: int, size: int, covered: bool = Fals
     picture = background.copy()
     face = cv2.resize(portrait(), (size, size), interpolation=cv2.INTER_AREA)
     if covered:
-        face[int(0.2 * size) : int(0.75 * size), int(0.2 * size) : int(0.48 * size)] = (200, 30, 30)
+        face[int(0.2 * size) : int(0.75 * size), int(0.2 * size) : int(0.48 * size)] = (
+            230,
+            230,
+            230,
+        )
     top, left = max(y, 0), max(x, 0)
     bottom, right = min(y + size, HEIGHT), min(x + size, WIDTH)
     picture[top:bottom, left:right] = face[top - y : bottom - y, left - x : right - x]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import signal
 import sys
 from dataclasses import dataclass
@@ -95,6 +96,28 @@ def test_a_broken_request_leaves_its_neighbours_alone(model):
     responses = model.execute(requests)
     assert [response["ERROR_CODE"].item() for response in responses] == [0, 1, 0, 0]
     assert [response["COUNT"].item() for response in responses] == [4, 0, 2, 0]
+
+
+def test_a_stream_goes_on_about_whom_it_was(model):
+    clip = encode([person()] * 10)
+    (first,) = model.execute([as_video(clip)])
+    past = np.concatenate([first["IDENTITY"], first["PLACES"][-1], [0.1]]).astype(np.float32)
+    (second,) = model.execute([Request(VIDEO=np.frombuffer(clip, np.uint8), PAST_PERSON=past)])
+    told = json.loads(second["PEOPLE"][0])
+    assert told["people_seen"] == 1 and not told["person_changed"]
+    past[:128] = -past[:128]
+    past[-1] = 3.0
+    (other,) = model.execute([Request(VIDEO=np.frombuffer(clip, np.uint8), PAST_PERSON=past)])
+    assert json.loads(other["PEOPLE"][0])["person_changed"] and other["COUNT"].item() == 4
+
+
+@pytest.mark.parametrize("spoilt", [np.nan, np.inf])
+def test_a_past_person_who_is_no_numbers_is_refused_by_name(model, spoilt):
+    past = np.full(133, spoilt, np.float32)
+    clip = np.frombuffer(encode([person()]), np.uint8)
+    (response,) = model.execute([Request(VIDEO=clip, PAST_PERSON=past)])
+    assert response["ERROR_CODE"].item() == VideoStatus.UNKNOWN
+    assert "PAST_PERSON" in response["MESSAGE"][0].decode()
 
 
 def test_a_decoder_that_dies_costs_one_request_and_is_replaced(model):

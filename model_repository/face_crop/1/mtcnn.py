@@ -199,6 +199,12 @@ def cut_candidate(sizes: list[Picture], box: list[float], side: int) -> Picture:
     halving = halving_for(side / length, len(sizes))
     factor = 2**halving
     corner = (box[0] / factor, box[1] / factor)
+    x, y, edge = round(corner[0]), round(corner[1]), max(1, round(length / factor))
+    height, width = sizes[halving].shape[:2]
+    if 0 <= x <= width - edge and 0 <= y <= height - edge:
+        # Most candidates: nothing of them is outside.
+        patch = sizes[halving][y : y + edge, x : x + edge]
+        return cv2.resize(patch, (side, side), interpolation=cv2.INTER_LINEAR)
     return cut_square(
         sizes[halving], corner, length / factor, side, cv2.BORDER_CONSTANT, cv2.INTER_LINEAR
     )
@@ -233,17 +239,21 @@ def suppress_overlaps(
         The indices of the kept boxes, the most probable one first.
     """
     order = np.argsort(-scores, kind="stable")
+    if len(order) < 2:
+        return order
     x1, y1, x2, y2 = boxes[order].T
     widths = np.minimum(x2[:, None], x2) - np.maximum(x1[:, None], x1)
     heights = np.minimum(y2[:, None], y2) - np.maximum(y1[:, None], y1)
     shared = np.maximum(widths, 0) * np.maximum(heights, 0)
     areas = np.diagonal(shared)
     whole = np.minimum(areas[:, None], areas) if of_smaller else areas[:, None] + areas - shared
-    compatible = shared <= threshold * whole
-    alive = np.ones(len(order), bool)
+    # A row of bits a box, as a number: the loop is then over plain numbers.
+    bits = np.packbits(shared <= threshold * whole, axis=1, bitorder="little")
+    compatible = [int.from_bytes(row.tobytes(), "little") for row in bits]
+    alive = (1 << len(order)) - 1
     kept = []
-    for index in range(len(order)):
-        if alive[index]:
+    for index, others in enumerate(compatible):
+        if alive >> index & 1:
             kept.append(index)
-            alive &= compatible[index]
+            alive &= others
     return order[kept]
