@@ -13,7 +13,7 @@ import math
 from collections import deque
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import reduce
 from typing import NamedTuple
@@ -133,7 +133,7 @@ class Past:
 
     def add(self, second: Second, rows: Context) -> None:
         """Keep a second's rows; those of a padded window are not the recording's."""
-        kept = rows if second.windows else Context(video=rows.video)
+        kept = rows if second.windows else replace(rows, speech=rows.speech[:0])
         self._rows.append((second.begin, kept))
 
 
