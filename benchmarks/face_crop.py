@@ -31,8 +31,8 @@ from benchmarks.media import DEMO, OUT
 from benchmarks.peer_flask.preprocessing import judge_second
 from training.serving_code import MODEL_REPOSITORY, front_end
 
-clip_worker, mtcnn, video = (
-    front_end("face_crop", name) for name in ("clip_worker", "mtcnn", "video")
+clip_worker, mtcnn, tracks, video = (
+    front_end("face_crop", name) for name in ("clip_worker", "mtcnn", "tracks", "video")
 )
 selection = front_end("face_crop", "selection")
 
@@ -120,13 +120,15 @@ class Detectors:
 
     peer: torch.nn.Module
     served: mtcnn.Mtcnn
+    eyes: tracks.Eyes
 
     @classmethod
     def load(cls) -> Detectors:
         """Load both, on one thread each."""
         torch.set_num_threads(1)
         cv2.setNumThreads(1)
-        return cls(load_mtcnn(), mtcnn.Mtcnn(MODEL_REPOSITORY / "face_crop" / "1"))
+        folder = MODEL_REPOSITORY / "face_crop" / "1"
+        return cls(load_mtcnn(), mtcnn.Mtcnn(folder), clip_worker.open_eyes(folder))
 
     def compare(self, path: Path) -> Comparison:
         """Compare them on a clip or a folder of images."""
@@ -143,7 +145,7 @@ class Detectors:
                 judge_second(frames, self.peer)
 
         _, peer = timed(judge_every_frame)
-        _, served = timed(lambda: clip_worker.answer_clip(*media, self.served.detect))
+        _, served = timed(lambda: clip_worker.answer_clip(*media, self.eyes))
         return peer, served
 
     def _compare_second(self, frames: list[np.ndarray]) -> Comparison:

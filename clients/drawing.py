@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
-import io
+import contextlib
 import textwrap
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont, ImageOps
+from PIL import Image, ImageDraw, ImageFont
 
 from clients.contract import AGE_CODE, EMOTION_CODES, GENDER_CODES, MODALITIES
 from clients.media import Media, read
+from clients.orientation import FrameConverter
 from clients.protocol import Faces, Recognition
 from clients.recordings import decode, open_recording, picture_stream
+from clients.stills import (
+    STILL_ERRORS,
+    animation,
+    is_animation,
+    open_picture_film,
+    open_still,
+    upright_still,
+)
 
 PAPER, INK, FAINT, TRACK = "#ffffff", "#1f2430", "#6b7280", "#eceff4"
 BAR, TOP_BAR, BOX, OTHER_BOX = "#9db4d3", "#2f6db5", "#ffb000", "#8a5cd6"
@@ -135,31 +144,44 @@ def _pictures_at(media: Media, times: Sequence[float]) -> Iterator[Image.Image]:
     for shown_at, picture in pictures:
         while time is not None and shown_at >= time:
             nearer_before = previous is not None and time - previous[0] < shown_at - time
-            yield (previous[1] if nearer_before else picture).convert("RGB")
+            yield Image.fromarray(previous[1] if nearer_before else picture)
             time = next(wanted, None)
         if time is None:
             return
         previous = (shown_at, picture)
     if previous is not None:
-        yield previous[1].convert("RGB")
+        yield Image.fromarray(previous[1])
 
 
-def _film_pictures(film: bytes | Path) -> Iterator[tuple[float, Image.Image]]:
+def _film_pictures(film: bytes | Path) -> Iterator[tuple[float, np.ndarray]]:
+    """Decode a film as the server does, since boxes are in pixels of that picture."""
+    image = open_picture_film(film if isinstance(film, bytes) else film.read_bytes())
+    if image is None:
+        yield from _container_pictures(film)
+        return
+    with image, contextlib.suppress(*STILL_ERRORS):
+        if is_animation(image):
+            yield from ((float(time), pixels) for time, pixels in animation(image))
+        else:
+            yield 0.0, upright_still(image)
+
+
+def _container_pictures(film: bytes | Path) -> Iterator[tuple[float, np.ndarray]]:
     with open_recording(film) as container:
+        stream = picture_stream(container)
+        converter = FrameConverter(stream.sample_aspect_ratio)
         first = None
-        for frame in decode(container, picture_stream(container)):
+        for frame in decode(container, stream):
             if frame.time is not None:
                 first = frame.time if first is None else first
-                yield frame.time - first, frame.to_image().rotate(frame.rotation, expand=True)
+                yield frame.time - first, converter.upright(frame)
 
 
-def _frame_pictures(media: Media) -> Iterator[tuple[float, Image.Image]]:
+def _frame_pictures(media: Media) -> Iterator[tuple[float, np.ndarray]]:
     for index, source in enumerate(media.frames()):
-        try:
-            picture = Image.open(io.BytesIO(read(source, "video")))
-            yield index / media.fps, ImageOps.exif_transpose(picture)
-        except OSError:
-            continue  # as the server does with an image that it cannot read
+        data = read(source, "video")
+        with contextlib.suppress(*STILL_ERRORS), open_still(data) as image:
+            yield index / media.fps, upright_still(image)  # the server, too, skips what is damaged
 
 
 def _draw_panels(sheet: _Sheet, recognition: Recognition) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from numbers import Real
 from typing import Any
 
@@ -15,6 +15,8 @@ from clients.contract import (
     EMOTION_CODES,
     LIMITS,
     MODALITIES,
+    OLD_SPEECH_ROW,
+    OLD_VIDEO_ROW,
     SCHEMA,
     SPEECH_ROW,
     VIDEO_ROW,
@@ -44,25 +46,51 @@ class Context:
     """Rows that stand for parts of a recording the server has already seen or heard.
 
     Attributes:
-        video: float32 [T, 4106], one row a crop.
-        speech: float32 [N, 778], one row a window.
+        video: float32 [T, VIDEO_ROW], one row a crop. Rows of the schema before are brought to this
+            one's width: whose faces they are is not known, and their windows count in full.
+        speech: float32 [N, SPEECH_ROW], one row a window.
+        seconds: How long the video of these parts is.
+        gap: How long before its end the person whom it is about was last seen, in seconds; None if
+            they were not.
     """
 
     video: np.ndarray = field(default_factory=lambda: _no_rows(VIDEO_ROW))
     speech: np.ndarray = field(default_factory=lambda: _no_rows(SPEECH_ROW))
+    seconds: float = 0.0
+    gap: float | None = None
+
+    def __post_init__(self) -> None:
+        """Take rows of the schema before."""
+        object.__setattr__(self, "video", _widened(self.video, OLD_VIDEO_ROW, VIDEO_ROW, 0.0))
+        object.__setattr__(self, "speech", _widened(self.speech, OLD_SPEECH_ROW, SPEECH_ROW, 1.0))
 
     def then(self, later: Context) -> Context:
         """Append the rows of what came next."""
         return Context(
             video=np.concatenate([self.video, later.video]),
             speech=np.concatenate([self.speech, later.speech]),
+            seconds=self.seconds + later.seconds,
+            gap=self._gap_after(later),
         )
+
+    def _gap_after(self, later: Context) -> float | None:
+        if later.gap is not None or self.gap is None:
+            return later.gap
+        return self.gap + later.seconds
 
     def within_limits(self) -> Context:
         """Keep as many rows as one request may bring, spread evenly over the whole past."""
-        return Context(
-            video=_spread(self.video, LIMITS.crops), speech=_spread(self.speech, LIMITS.windows)
+        return replace(
+            self,
+            video=_spread(self.video, LIMITS.crops),
+            speech=_spread(self.speech, LIMITS.windows),
         )
+
+
+def _widened(rows: np.ndarray, old: int, width: int, filling: float) -> np.ndarray:
+    if rows.ndim != 2 or rows.shape[1] != old:
+        return rows
+    return np.pad(rows, ((0, 0), (0, width - old)), constant_values=filling)
 
 
 def _spread(rows: np.ndarray, most: int) -> np.ndarray:
@@ -122,6 +150,11 @@ class Recognition(Judgement):
     def people(self) -> tuple[Person, ...]:
         """Who is seen in the video; nobody where the answer does not tell."""
         return self["video"].people if "video" in self.modalities else ()
+
+    @property
+    def people(self) -> list[dict[str, Any]]:
+        """Who was seen in the video, the person whom it is about first; see the server's README."""
+        return self.modalities.get("video", {}).get("people", [])
 
     @property
     def failures(self) -> dict[str, str]:
@@ -194,6 +227,8 @@ def recognise_call(
     for name, rows in (("PAST_VIDEO", past.video), ("PAST_SPEECH", past.speech)):
         if len(rows):
             inputs[name] = np.ascontiguousarray(rows, np.float32)
+    if len(past.video) and past.gap:
+        inputs["PAST_GAP"] = np.array([past.gap], np.float32)
     wanted = ["RESULT", *(f"{name.upper()}_FEATURES" for name in features)]
     if context:
         wanted += ["VIDEO_CONTEXT", "SPEECH_CONTEXT"]
@@ -228,8 +263,18 @@ def read_recognition(answer: InferResult) -> Recognition:
     return Recognition(
         document=document,
         features={name: rows for name, rows in features.items() if rows is not None},
-        context=Context() if video is None or speech is None else Context(video, speech),
+        context=_context(video, speech, document["modalities"].get("video", {})),
     )
+
+
+def _context(
+    video: np.ndarray | None, speech: np.ndarray | None, report: dict[str, Any]
+) -> Context:
+    if video is None or speech is None:
+        return Context()
+    seconds = float(len(report.get("second_error_codes", ())))
+    ends = [person["end"] for person in report.get("people", ()) if person["main"]]
+    return Context(video, speech, seconds, max(0.0, seconds - ends[0]) if ends else None)
 
 
 def read_faces(answer: InferResult) -> Faces:
@@ -240,7 +285,7 @@ def read_faces(answer: InferResult) -> Faces:
 
 
 def read_crop_context(answers: Iterable[InferResult]) -> Context:
-    """Make context rows of the answers of CROP_MODELS."""
+    """Make context rows of the answers of CROP_MODELS; whose the faces are they do not say."""
     parts = [
         _tensor(answer, name)
         for answer, names in zip(answers, CROP_MODELS.values(), strict=True)

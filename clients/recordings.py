@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import av
-from av.stream import Disposition
 
 from clients.containers import decoder_options, open_container
+from clients.containers import picture_stream as picture_stream  # for its users, beside the rest
 from clients.contract import LIMITS
 
 #: What opening a recording raises where it cannot be read.
@@ -42,14 +42,6 @@ def duration(container: av.container.InputContainer) -> float:
     longest = max(ends, default=0.0)
     container.seek(0)
     return longest
-
-
-def picture_stream(container: av.container.InputContainer) -> av.VideoStream | None:
-    """Return the first stream of moving pictures, if any; a cover picture is none."""
-    for stream in container.streams.video:
-        if not stream.disposition & Disposition.attached_pic:
-            return stream
-    return None
 
 
 def packets(

@@ -138,7 +138,7 @@ def fusion(checkpoints: Path, whisper: Path) -> Served:
     network = trained(FusionNet(), checkpoints / "fusion" / "fusion")
     rows = {"text": "1", "speech": "N", "video": "T"}
     axes = {f"{name.upper()}_FEATURES": {0: row} for name, row in rows.items() if row != "1"}
-    axes |= {f"SPEECH_{name}": {0: "N"} for name in ("EMOTION", "AGE", "GENDER")}
+    axes |= {f"SPEECH_{name}": {0: "N"} for name in ("EMOTION", "AGE", "GENDER", "WEIGHTS")}
     axes |= {f"VIDEO_{name}": {0: "A"} for name in ("AGE", "GENDER")}
     return Served(
         ServedFusion(network),
@@ -171,7 +171,7 @@ def fusion_trial(
     return (
         uniform(1, TEXT_FEATURE), chances(1, len(EMOTIONS)), text,
         uniform(windows, SPEECH_FEATURE), chances(windows, len(EMOTIONS)),
-        uniform(windows, 1) * 80, chances(windows, 2), speech,
+        uniform(windows, 1) * 80, chances(windows, 2), uniform(windows), speech,
         uniform(faces, VIDEO_FEATURE), chances(len(EMOTIONS)),
         uniform(aged, 1) * 80, chances(aged, 2), video,
     )  # fmt: skip

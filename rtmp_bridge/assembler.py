@@ -10,13 +10,13 @@ from fractions import Fraction
 import av
 import cv2
 import numpy as np
-from av.video.reformatter import VideoReformatter
 
 from rtmp_bridge.chunks import FRAMES_A_SECOND, LONGER_SIDE, SOUND_RATE, Chunk
 from rtmp_bridge.clock import Track
 from rtmp_bridge.containers import cause_of
 from rtmp_bridge.contract import LIMITS, SPEECH_STRIDE, SPEECH_WINDOW
 from rtmp_bridge.errors import SourceError
+from rtmp_bridge.orientation import FrameConverter
 from rtmp_bridge.sound import SoundTrack, encode_wav
 
 #: Seconds of sound before a chunk that its first window begins with.
@@ -32,7 +32,14 @@ class ChunkAssembler:
     the other by more than `lag` is not waited for: streams may stop to have sound, or pictures.
     """
 
-    def __init__(self, hop: int, tracks: set[Track], lag: float, first: int = 0) -> None:
+    def __init__(
+        self,
+        hop: int,
+        tracks: set[Track],
+        lag: float,
+        first: int = 0,
+        aspect: Fraction | None = None,
+    ) -> None:
         """Start a connection.
 
         Args:
@@ -40,6 +47,7 @@ class ChunkAssembler:
             tracks: What the connection has.
             lag: Seconds by which one track may lag behind the other.
             first: The number of the first chunk.
+            aspect: The width of a picture's pixels in heights, where something says so.
         """
         self._hop = hop
         self._lag = lag
@@ -47,7 +55,7 @@ class ChunkAssembler:
         self._done = 0
         self._heads: dict[Track, float] = dict.fromkeys(tracks, 0.0)
         self._frames: dict[int, bytes] = {}
-        self._encoder = JpegEncoder()
+        self._encoder = JpegEncoder(aspect)
         self._pictures = 0
         self._sound = SoundTrack()
         self._fresh = True
@@ -155,13 +163,12 @@ class ChunkAssembler:
     def _samples(self, start: float, seconds: float) -> np.ndarray | None:
         """Return the sound of a chunk with its overlap, None where there is none.
 
-        Windows begin at whole seconds, so a rest fills none unless there is nothing else.
+        The rest with which a stream ends has a window of its own, as that of a recording has.
         """
-        heard = seconds if self._fresh else math.floor(seconds)
-        if not heard or self._sound.end <= start:
+        if self._sound.end <= start:
             return None
         before = 0 if self._fresh else SOUND_OVERLAP
-        return self._sound.cut(start - before, start + heard)
+        return self._sound.cut(start - before, start + seconds)
 
 
 def count_windows(seconds: float) -> int:
@@ -172,21 +179,17 @@ def count_windows(seconds: float) -> int:
 class JpegEncoder:
     """Encodes the pictures of a connection; what scaling needs is set up once."""
 
-    def __init__(self) -> None:
-        """Begin with nothing set up."""
-        self._scaler = VideoReformatter()
+    def __init__(self, aspect: Fraction | None = None) -> None:
+        """Begin with nothing set up.
+
+        Args:
+            aspect: The width of a picture's pixels in heights, where something says so.
+        """
+        self._converter = FrameConverter(aspect)
 
     def encode(self, frame: av.VideoFrame) -> bytes:
-        """Encode a picture upright and shrunk to at most `LONGER_SIDE`."""
-        scale = min(1.0, LONGER_SIDE / max(frame.width, frame.height))
-        pixels = self._scaler.reformat(
-            frame,
-            width=max(1, round(frame.width * scale)),
-            height=max(1, round(frame.height * scale)),
-            format="bgr24",
-            interpolation="AREA" if scale < 1 else "BICUBIC",
-            threads=1,  # streams are the parallelism
-        ).to_ndarray()
-        upright = np.ascontiguousarray(np.rot90(pixels, round(frame.rotation / 90)))
+        """Encode a picture upright, with square pixels, and shrunk to at most `LONGER_SIDE`."""
+        divisor = max(1.0, max(self._converter.size_of(frame)) / LONGER_SIDE)
+        upright = self._converter.upright(frame, divisor, "bgr24")
         _, data = cv2.imencode(".jpg", upright, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
         return data.tobytes()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from dataclasses import replace
 from functools import reduce
 
 from clients import Context
@@ -32,5 +33,5 @@ class RollingContext:
 
     def add(self, chunk: Chunk, rows: Context) -> None:
         """Keep a chunk's rows; those of a padded window are not the stream's."""
-        kept = rows if chunk.windows else Context(video=rows.video)
+        kept = rows if chunk.windows else replace(rows, speech=rows.speech[:0])
         self._rows.append((chunk.start, kept))

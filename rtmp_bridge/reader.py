@@ -60,7 +60,9 @@ class Reader:
         assignment = self._assignment
         with Source(assignment) as source:
             lag = LIVE_LAG if assignment.live else FILE_LAG
-            assembler = ChunkAssembler(assignment.hop, source.tracks, lag, assignment.first)
+            assembler = ChunkAssembler(
+                assignment.hop, source.tracks, lag, assignment.first, source.aspect
+            )
             try:
                 self._read(source, assembler)
             finally:

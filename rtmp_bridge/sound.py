@@ -1,16 +1,18 @@
-"""A stream's sound as 16 kHz mono samples at their places in time."""
+"""A stream's sound as 16 kHz samples at their places in time.
+
+The channels are kept apart: which of them carries the voice is the server's to find.
+"""
 
 from __future__ import annotations
 
 import io
 import wave
-from collections.abc import Iterable
 
 import av
 import numpy as np
 
 from rtmp_bridge.chunks import SOUND_RATE
-from rtmp_bridge.resampling import Resampler
+from rtmp_bridge.resampling import Resampler, joined
 
 #: How far a block may be from where the samples before it end, in seconds. Timestamps of
 #: FLV are whole milliseconds and codecs delay by some; more is a gap, or sound that comes twice.
@@ -21,10 +23,8 @@ class SoundTrack:
     """Keeps the newest sound: gaps are filled with silence, what comes twice is left out."""
 
     def __init__(self) -> None:
-        # The channels are kept apart: FFmpeg's own down-mix is 3 dB hotter than the mean, which is
-        # what the server takes.
         self._resampler = Resampler("flt", SOUND_RATE)
-        self._samples = np.zeros(0, np.int16)
+        self._samples = np.zeros((0, 1), np.int16)
         self._begin = 0
 
     @property
@@ -42,18 +42,18 @@ class SoundTrack:
         Raises:
             SoundLimitError: Its rate, length or channels are out of bounds.
         """
-        self._append(at, joined(self._resampler.resample(frame)))
+        self._append(at, rounded(joined(self._resampler.resample(frame))))
 
     def flush(self) -> None:
         """Take what the resampler holds back."""
-        self._samples = np.concatenate([self._samples, joined(self._resampler.flush())])
+        self._samples = joined([self._samples, rounded(joined(self._resampler.flush()))])
 
     def cut(self, start: float, end: float) -> np.ndarray:
-        """Return the samples int16 [n] between two times; what is missing is silence."""
+        """Return the samples int16 [n, channels] between two times; what is missing is silence."""
         first, last = round(start * SOUND_RATE), round(end * SOUND_RATE)
         found = self._samples[max(0, first - self._begin) : max(0, last - self._begin)]
         before = min(max(0, self._begin - first), last - first)
-        return np.pad(found, (before, last - first - before - len(found)))
+        return np.pad(found, ((before, last - first - before - len(found)), (0, 0)))
 
     def forget_before(self, time: float) -> None:
         """Let go of sound that will not be asked for."""
@@ -67,31 +67,27 @@ class SoundTrack:
             self._append_silence(round(ahead * SOUND_RATE))
         elif ahead < -TOLERANCE:
             block = block[round(-ahead * SOUND_RATE) :]
-        self._samples = np.concatenate([self._samples, block])
+        self._samples = joined([self._samples, block])
 
     def _append_silence(self, count: int) -> None:
         if not len(self._samples):
             self._begin += count
         else:
-            self._samples = np.pad(self._samples, (0, count))
+            self._samples = np.pad(self._samples, ((0, count), (0, 0)))
 
 
-def joined(blocks: Iterable[np.ndarray]) -> np.ndarray:
-    """Return the mean of the channels of float blocks [n, channels] as int16 [n]."""
-    return np.concatenate([np.zeros(0, np.int16), *map(mono, blocks)])
-
-
-def mono(block: np.ndarray) -> np.ndarray:
-    """Return the mean of a float block's channels as int16 [n]."""
-    samples = np.nan_to_num(block.mean(axis=1, dtype=np.float32))
-    return np.clip(np.rint(samples * 32768), -32768, 32767).astype(np.int16)
+def rounded(samples: np.ndarray) -> np.ndarray:
+    """Return float samples as int16."""
+    return np.clip(np.rint(np.nan_to_num(samples) * 32768), -32768, 32767).astype(np.int16)
 
 
 def encode_wav(samples: np.ndarray) -> bytes:
-    """Encode int16 [n] at 16 kHz."""
+    """Encode int16 [n, channels] at 16 kHz, as mono where the channels are the same."""
+    if (samples == samples[:, :1]).all():
+        samples = samples[:, :1]
     file = io.BytesIO()
     with wave.open(file, "wb") as sound:
-        sound.setnchannels(1)
+        sound.setnchannels(samples.shape[1])
         sound.setsampwidth(2)
         sound.setframerate(SOUND_RATE)
         sound.writeframes(samples.tobytes())

@@ -11,14 +11,13 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import av
-from av.stream import Disposition
 
 from rtmp_bridge.bit_rate import BitRate
 from rtmp_bridge.clock import Track
-from rtmp_bridge.containers import decoder_options, open_container
+from rtmp_bridge.containers import decoder_options, open_container, picture_stream
 from rtmp_bridge.contract import LIMITS
 from rtmp_bridge.errors import SourceError
-from rtmp_bridge.resampling import SoundLimitError, check_block
+from rtmp_bridge.resampling import SoundLimitError, check_block, heard_track
 from rtmp_bridge.wire import Assignment
 
 #: Enough to find both tracks of an RTMP stream, and 0.8 s instead of the usual 5 s to open one.
@@ -52,7 +51,10 @@ class Source:
     Attributes:
         tracks: What it has.
         origin: The timestamp of its start in seconds, if it says.
+        aspect: The width of a picture's pixels in heights, if it says.
     """
+
+    aspect: Fraction | None = None
 
     def __init__(self, assignment: Assignment) -> None:
         """Connect.
@@ -167,18 +169,17 @@ class Source:
 
     def _choose_streams(self) -> dict[Track, av.VideoStream | av.AudioStream]:
         chosen: dict[Track, av.VideoStream | av.AudioStream] = {}
-        for stream in self._container.streams.video:
-            if not stream.disposition & Disposition.attached_pic:
-                self._check_pixels(stream.codec_context.width, stream.codec_context.height)
-                stream.codec_context.options = decoder_options(self._assignment.pixels)
-                stream.codec_context.thread_count = 1  # streams are the parallelism
-                rate = stream.average_rate
-                usable = rate and 1 <= rate <= LIMITS.max_fps
-                self._interval = 1 / Fraction(rate if usable else FALLBACK_FPS)
-                chosen["picture"] = stream
-                break
+        if stream := picture_stream(self._container):
+            self._check_pixels(stream.codec_context.width, stream.codec_context.height)
+            stream.codec_context.options = decoder_options(self._assignment.pixels)
+            stream.codec_context.thread_count = 1  # streams are the parallelism
+            rate = stream.average_rate
+            usable = rate and 1 <= rate <= LIMITS.max_fps
+            self._interval = 1 / Fraction(rate if usable else FALLBACK_FPS)
+            self.aspect = stream.sample_aspect_ratio
+            chosen["picture"] = stream
         if self._container.streams.audio:
-            chosen["sound"] = self._container.streams.audio[0]
+            chosen["sound"] = heard_track(self._container)
         if not chosen:
             raise SourceError("unreadable", "has neither pictures nor sound")
         return chosen

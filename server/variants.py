@@ -33,7 +33,8 @@ SIZES = {
     "VIDEO_FEATURES": (1, 40, 128),
     **dict.fromkeys(("VIDEO_AGE", "VIDEO_GENDER"), (1, 8, 128)),
     **dict.fromkeys(
-        ("SPEECH_FEATURES", "SPEECH_EMOTION", "SPEECH_AGE", "SPEECH_GENDER"), (1, 9, 120)
+        ("SPEECH_FEATURES", "SPEECH_EMOTION", "SPEECH_AGE", "SPEECH_GENDER", "SPEECH_WEIGHTS"),
+        (1, 9, 120),
     ),
 }
 USUAL_BATCH = {"vgg_face": 40, "age_gender": 8, "speech_cnn": 9, "text_encoder": 1}

@@ -1,4 +1,4 @@
-"""Two networks of face-api (MIT licence), read from its npm package: age and gender, expression.
+"""Networks of face-api (MIT licence), from its npm package: age and gender, expression, identity.
 
     npm pack @vladmandic/face-api@1.7.15 --pack-destination build/face-api
 
@@ -24,6 +24,7 @@ PACKAGE = "vladmandic-face-api-1.7.15.tgz"
 #: SHA-256 of each network's weights.
 WEIGHTS = {
     "age_gender_model": "49f92bbc0afef2342c4385e4a2b0acb6d7a727c6f0aa539499719a81acf9abaa",
+    "face_recognition_model": "b413e420d6840b2775fba32008db6f3cddb07d485967fb42cfcf379c16a8c589",
     "face_expression_model": "9a9840f2cf1f4c7eab95f197512569345c00d2426754d4608b92af30e0300f3d",
 }
 #: The order in which the expression network names the emotions.
@@ -72,6 +73,27 @@ def expression_state(folder: Path) -> dict[str, Tensor]:
         if name.startswith("fc/"):
             tensor = tensor[[_EXPRESSIONS.index(emotion) for emotion in EMOTIONS]]
         state[_expression_name(name)] = tensor
+    return state
+
+
+def identity_state(folder: Path) -> dict[str, Tensor]:
+    """Read the identity network as a state dictionary of `IdentityNet`; see above.
+
+    The scale and shift behind each convolution are folded into it.
+    """
+    arrays = _read(folder, "face_recognition_model")
+    state = {"fc.weight": _arranged("fc", arrays["fc"])}
+    for name, filters in arrays.items():
+        layer, _, part = name.rpartition("/conv/")
+        if part != "filters":
+            continue
+        bias, scale, shift = (
+            torch.from_numpy(arrays[f"{layer}/{end}"])
+            for end in ("conv/bias", "scale/weights", "scale/biases")
+        )
+        weight = _arranged(name, filters) * scale.view(-1, 1, 1, 1)
+        target = _identity_name(layer)
+        state |= {f"{target}.weight": weight, f"{target}.bias": bias * scale + shift}
     return state
 
 
@@ -140,6 +162,14 @@ def _expression_name(name: str) -> str:
     else:
         names.append("pointwise.bias" if part == "bias" else _PARTS[part])
     return ".".join(names)
+
+
+def _identity_name(layer: str) -> str:
+    """Translate `conv64_down/conv1` to `blocks.conv64_down.first.layer`."""
+    block, _, convolution = layer.partition("/")
+    if not convolution:
+        return f"{block}.layer"
+    return f"blocks.{block}.{'first' if convolution == 'conv1' else 'second'}.layer"
 
 
 def _arranged(name: str, array: np.ndarray) -> Tensor:

@@ -162,6 +162,7 @@ def draw_clips(
         speech_emotion,
         speech_age,
         speech_gender,
+        torch.ones(speech_gender.shape[:2]),
         counts[:, 1] * torch.from_numpy(windows),
         faces,
         video_emotion,

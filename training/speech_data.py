@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ from clients.evaluation.manifest import Sample
 from training.fit import multiply_fast
 from training.manifest import Manifest, labels_of
 from training.networks.speech import LAYERS, Encoder
-from training.serving_code import front_end
+from training.serving_code import MODEL_REPOSITORY, front_end
 from training.sound import disturb
 from training.splits import UNUSED
 from training.whisper import load_encoder
@@ -76,12 +77,32 @@ def recordings(clips: Sequence[Sample], copies: int) -> Iterator[tuple[int, bool
             yield index, True, disturb(waveform, random)
 
 
+def heard_windows(waveform: np.ndarray) -> np.ndarray:
+    """Cut a recording into windows as the served front end does, float32 [N,32000].
+
+    Somebody speaks in every clip: one in which the detector hears nobody is taken as it is.
+    """
+    voiced = front_end("speech_frontend", "voiced")
+    contract = front_end("speech_frontend", "contract")
+    try:
+        return voiced.voiced_windows(waveform, _detector()).sound
+    except contract.MediaError:
+        return np.stack([window.sound[:, 0] for window in voiced.windows(waveform)])
+
+
+@lru_cache(maxsize=1)
+def _detector():
+    """Load the served detector of voice."""
+    network = MODEL_REPOSITORY / "speech_frontend" / "1" / "vad.onnx"
+    return front_end("speech_frontend", "vad").VoiceDetector(network)
+
+
 def embed(clips: Sequence[Sample], encoder: Encoder, copies: int) -> Windows:
     """Encode every window of every clip and of its disturbed copies."""
-    mel = front_end("speech_frontend", "log_mel")
+    log_mel = front_end("speech_frontend", "log_mel").log_mel
     pooled, origins, disturbed = [], [], []
     for clip, is_disturbed, waveform in recordings(clips, copies):
-        mels = np.stack([mel.log_mel(window) for window in mel.windows(waveform)])
+        mels = np.stack([log_mel(window) for window in heard_windows(waveform)])
         with torch.no_grad(), multiply_fast():
             pooled.append(encoder(torch.from_numpy(mels)).half().numpy())
         origins += [clip] * len(mels)

@@ -16,8 +16,10 @@ Asked = tuple[str, tuple[Tensor, ...]]
 
 
 def _face_crop(rng: np.random.Generator, media: bytes) -> Asked:
-    tensors = (any_of(rng, (file("VIDEO", media), strings("FRAMES", media, b"", media))),)
-    return "face_crop", tensors
+    tensors = [any_of(rng, (file("VIDEO", media), strings("FRAMES", media, b"", media)))]
+    if rng.random() < 0.3:
+        tensors.append(array("PAST_PERSON", floats(rng, int(any_of(rng, (133, 133, 132))))))
+    return "face_crop", tuple(tensors)
 
 
 def _speech_frontend(rng: np.random.Generator, media: bytes) -> Asked:

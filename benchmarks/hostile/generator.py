@@ -14,6 +14,14 @@ from benchmarks.hostile.lies import LIES
 from benchmarks.hostile.mutations import mutate
 from benchmarks.hostile.requests import SENTENCE, Request, Tensor, array, file, strings
 from benchmarks.hostile.seeds import Medium, Seed
+from clients.contract import (
+    LIMITS,
+    ROW_TAIL,
+    SPEECH_FEATURE,
+    SPEECH_ROW,
+    VIDEO_FEATURE,
+    VIDEO_ROW,
+)
 
 #: Every so many requests there is a good one.
 GOOD_EVERY = 8
@@ -122,11 +130,19 @@ class Generator:
 
     def _past(self, rng: np.random.Generator) -> Request:
         """Bring rows that no earlier answer can have held."""
-        name, width, most = any_of(rng, (("PAST_VIDEO", 4106, 64), ("PAST_SPEECH", 778, 60)))
+        name, feature, width, most = any_of(
+            rng,
+            (
+                ("PAST_VIDEO", VIDEO_FEATURE, VIDEO_ROW, LIMITS.crops),
+                ("PAST_SPEECH", SPEECH_FEATURE, SPEECH_ROW, LIMITS.windows),
+            ),
+        )
         rows = rng.normal(0, 1, (int(any_of(rng, (0, 1, 3, most, most + 1))), width))
-        rows[:, -10:-3] = rng.dirichlet(np.ones(7), len(rows))
-        rows[:, -3], rows[:, -2], rows[:, -1] = 30.0, 0.25, 0.75
-        place = int(any_of(rng, (0, width // 2, *range(width - 10, width))))
+        rows[:, feature : feature + 7] = rng.dirichlet(np.ones(7), len(rows))
+        rows[:, feature + 7 : feature + 10] = 30.0, 0.25, 0.75
+        rows[:, feature + 10 :] = 0.5
+        tail = range(feature, feature + ROW_TAIL)
+        place = int(any_of(rng, (0, width // 2, *tail, feature + ROW_TAIL, width - 1)))
         value = float(any_of(rng, EXTREME_FLOATS))
         where = slice(None) if rng.random() < 0.3 else place
         rows[:, where] = value

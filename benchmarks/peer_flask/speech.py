@@ -4,23 +4,25 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 from flask import Flask, request
 
 from benchmarks.peer_flask.networks import Network, save
-from training.serving_code import front_end
+from training.serving_code import MODEL_REPOSITORY, front_end
 
 
 def create_app() -> Flask:
     """Make the module."""
     app = Flask(__name__)
-    audio, spectrogram = (front_end("speech_frontend", name) for name in ("audio", "log_mel"))
+    audio, spectrogram, vad = (
+        front_end("speech_frontend", name) for name in ("audio", "log_mel", "vad")
+    )
+    detector = vad.VoiceDetector(MODEL_REPOSITORY / "speech_frontend" / "1" / "vad.onnx")
     network = Network("speech_cnn")
 
     @app.post("/")
     def hear() -> dict:
-        samples = audio.decode_audio(Path(request.form["input_speech"]).read_bytes(), "VIDEO")
-        mels = np.stack([spectrogram.log_mel(one) for one in spectrogram.windows(samples)])
+        recording = audio.decode_channels(Path(request.form["input_speech"]).read_bytes(), "VIDEO")
+        mels = spectrogram.log_mel_windows(recording, detector).mels
         outputs = network.run(MELS=mels)
         arrays = {name.lower(): array for name, array in outputs.items()}
         save(Path(request.form["output_path"]), "speech", arrays)

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps
 
-from clients.contract import AGE_CODE, EMOTION_CODES, GENDER_CODES, VIDEO_FEATURE
+from clients.contract import AGE_CODE, EMOTION_CODES, GENDER_CODES, OLD_VIDEO_ROW, VIDEO_FEATURE
 from clients.errors import (
     AccessDeniedError,
     ManifestError,
@@ -229,4 +229,4 @@ def read_crop(path: Path) -> np.ndarray:
 def _codes_of(rows: Context) -> dict[str, float]:
     """Write the first row's posteriors and age as the flat dictionary of result codes."""
     codes = (*EMOTION_CODES, AGE_CODE, *GENDER_CODES)
-    return dict(zip(codes, rows.video[0, VIDEO_FEATURE:].tolist(), strict=True))
+    return dict(zip(codes, rows.video[0, VIDEO_FEATURE:OLD_VIDEO_ROW].tolist(), strict=True))

@@ -1,7 +1,8 @@
 """`fusion`: the original's three networks, which see the first 20 faces and 5 windows of speech.
 
 What is absent is zeros, as the original trained it; here rows beyond a count are zeros too, and a
-clip's posteriors, ages and genders are means over the rows that count.
+clip's posteriors, ages and genders are means over the rows that count, a window of speech by how
+much of it is voice.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ class Clip(NamedTuple):
     speech_emotion: tf.Tensor
     speech_age: tf.Tensor
     speech_gender: tf.Tensor
+    speech_weights: tf.Tensor
     speech_count: tf.Tensor
     video_features: tf.Tensor
     video_emotion: tf.Tensor
@@ -47,7 +49,7 @@ class Clip(NamedTuple):
 #: Dims of the served inputs; None is free.
 DIMS = Clip(
     (1, TEXT_FEATURE), (1, 7), (1,),
-    (None, SPEECH_FEATURE), (None, 7), (None, 1), (None, 2), (1,),
+    (None, SPEECH_FEATURE), (None, 7), (None, 1), (None, 2), (None,), (1,),
     (None, VIDEO_FEATURE), (7,), (None, 1), (None, 2), (1,),
 )  # fmt: skip
 
@@ -167,11 +169,11 @@ def fixed(clip: Clip) -> Fixed:
         _first(clip.speech_features, clip.speech_count, WINDOWS)[None],
         _mean(clip.text_emotion, clip.text_count)[None],
         _mean(clip.video_emotion[None], clip.video_count)[None],
-        _mean(clip.speech_emotion, clip.speech_count)[None],
+        _mean(clip.speech_emotion, clip.speech_count, clip.speech_weights)[None],
         _mean(clip.video_age, clip.video_count)[None],
-        _mean(clip.speech_age, clip.speech_count)[None],
+        _mean(clip.speech_age, clip.speech_count, clip.speech_weights)[None],
         _mean(clip.video_gender, clip.video_count)[None],
-        _mean(clip.speech_gender, clip.speech_count)[None],
+        _mean(clip.speech_gender, clip.speech_count, clip.speech_weights)[None],
     )
 
 
@@ -189,7 +191,10 @@ def fixed_by_numpy(tensors: Mapping[str, np.ndarray]) -> Fixed:
 
     def mean(name: str) -> np.ndarray:
         chosen = rows(name)
-        return (chosen.mean(0) if len(chosen) else np.zeros(tensors[name].shape[1], "f4"))[None]
+        weights = rows("SPEECH_WEIGHTS") if name.startswith("SPEECH") else np.ones(len(chosen))
+        if not weights.sum():
+            return np.zeros((1, tensors[name].shape[1]), np.float32)
+        return np.average(chosen, axis=0, weights=weights).astype(np.float32)[None]
 
     seen = np.float32(tensors["VIDEO_COUNT"][0] > 0)
     return Fixed(
@@ -234,11 +239,12 @@ def _first(rows: tf.Tensor, count: tf.Tensor, size: int) -> tf.Tensor:
     return tf.ensure_shape(padded, (size, rows.shape[1]))
 
 
-def _mean(rows: tf.Tensor, count: tf.Tensor) -> tf.Tensor:
+def _mean(rows: tf.Tensor, count: tf.Tensor, weights: tf.Tensor | None = None) -> tf.Tensor:
     # A slice rather than a mask: a product with 0 does not take away what is not a number.
     kept = rows[: count[0]]
-    number = tf.cast(tf.shape(kept)[0], tf.float32)
-    return tf.reduce_sum(kept, axis=0) / tf.maximum(number, 1.0)
+    shares = tf.ones_like(kept[:, 0]) if weights is None else weights[: count[0]]
+    total = tf.maximum(tf.reduce_sum(shares), 1e-3)
+    return tf.reduce_sum(kept * shares[:, None], axis=0) / total
 
 
 def _equal_shares(clip: Clip) -> tf.Tensor:

@@ -27,6 +27,10 @@ const BY_REASON = {
 
 export const UNREACHABLE = ["The bridge does not answer.", "브리지가 응답하지 않습니다."];
 export const NOTHING = ["Type a sentence or choose a clip.", "문장을 입력하거나 파일을 선택해 주세요."];
+export const CHANGED = [
+  "Another person is the main one now; the window began anew.",
+  "이제 다른 사람을 중심으로 새로 분석합니다.",
+];
 export const RECOGNISING = ["recognising …", "인식하고 있습니다 …"];
 export const INSECURE = [
   "Browsers record only for pages on https or on this machine (127.0.0.1).",

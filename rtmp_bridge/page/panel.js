@@ -1,6 +1,7 @@
 // One modality, or all fused: weight, chart, probabilities, age and gender, and what went wrong.
 
 import { addLines, drawChart } from "./chart.js";
+import { CHANGED } from "./korean.js";
 import { notify, setText } from "./notice.js";
 import { codes, leading, nameOf, personOf, resultOf } from "./reading.js";
 
@@ -51,8 +52,15 @@ function drawReport(panel, document, modality) {
   const weight = document?.weights[modality];
   const report = document?.modalities[modality];
   setText(panel.querySelector(".weight"), weight === undefined ? "" : `weight ${weight.toFixed(4)}`);
-  setText(panel.querySelector(".count"), document ? `${UNITS[modality]}: ${report?.count ?? 0}` : "");
+  setText(panel.querySelector(".count"), document ? counted(modality, report) : "");
   setText(panel.querySelector(".said"), modality === "text" ? (document?.text ?? "") : "");
   const problem = report?.error_code && [`${report.error_code}: ${report.message}`, report.message_ko];
-  notify(panel.querySelector(".notice"), problem || undefined);
+  const change = report?.person_changed ? CHANGED : undefined;
+  notify(panel.querySelector(".notice"), problem || change);
+}
+
+function counted(modality, report) {
+  const seen = report?.people_seen;
+  const people = seen > 1 ? `, people: ${seen}` : "";
+  return `${UNITS[modality]}: ${report?.count ?? 0}${people}`;
 }

@@ -1,7 +1,14 @@
 import numpy as np
 import pytest
 
-from clients.contract import LIMITS, MODALITIES, SPEECH_ROW, VIDEO_ROW
+from clients.contract import (
+    LIMITS,
+    MODALITIES,
+    OLD_SPEECH_ROW,
+    OLD_VIDEO_ROW,
+    SPEECH_ROW,
+    VIDEO_ROW,
+)
 from clients.media import Chunk
 from clients.protocol import Context, Recognition, recognise_call
 from tests.clients.fake_triton import DOCUMENT, REPORT
@@ -38,6 +45,36 @@ def test_past_rows_travel_when_there_are_any():
     assert tensors(recognise_call(Chunk(), past)) == {"PAST_VIDEO": ("FP32", [2, VIDEO_ROW])}
 
 
+def test_rows_of_the_schema_before_are_taken_and_join_those_of_this_one():
+    old = Context(rows(OLD_VIDEO_ROW, 2), rows(OLD_SPEECH_ROW, 2))
+    joint = old.then(Context(rows(VIDEO_ROW, 1), rows(SPEECH_ROW, 1)))
+    assert (joint.video.shape, joint.speech.shape) == ((3, VIDEO_ROW), (3, SPEECH_ROW))
+    assert not joint.video[:2, OLD_VIDEO_ROW:].any()
+    assert joint.speech[:2, -1].tolist() == [1, 1]
+
+
+def chunk(gap: float | None, faces: int = 0) -> Context:
+    """Return the rows of a second of a stream."""
+    return Context(rows(VIDEO_ROW, faces), seconds=1.0, gap=gap)
+
+
+@pytest.mark.parametrize(
+    ("gaps", "expected"),
+    [([0.25], 0.25), ([0.25, None], 1.25), ([0.25, None, None], 2.25), ([0.25, None, 0.5], 0.5)],
+)
+def test_how_long_a_streams_person_is_away_is_counted_over_its_chunks(gaps, expected):
+    past = Context()
+    for gap in gaps:
+        past = past.then(chunk(gap, faces=0 if gap is None else 4))
+    call = recognise_call(Chunk(), past.within_limits())
+    assert call.inputs["PAST_GAP"].tolist() == [expected]
+
+
+def test_a_stream_without_known_faces_says_nothing_of_how_long_they_are_away():
+    past = chunk(None).then(chunk(None))
+    assert "PAST_GAP" not in recognise_call(Chunk(text=b"a"), past).inputs
+
+
 def test_nothing_but_the_result_is_asked_for_by_default():
     assert outputs(recognise_call(Chunk(text=b"a"), Context())) == ["RESULT"]
 
@@ -72,3 +109,10 @@ def test_a_recognition_names_its_emotion_and_its_failures():
     assert recognition.top == "happiness"
     assert recognition.failures == {"speech": "error_code 2: AUDIO is silent"}
     assert set(recognition.weights) == set(MODALITIES)
+
+
+def test_a_recognition_lists_the_people_of_its_video():
+    people = [{"id": 3, "main": True}]
+    document = DOCUMENT | {"modalities": {"video": REPORT | {"people": people}}}
+    assert Recognition(document).people == people
+    assert Recognition(DOCUMENT | {"modalities": {}}).people == []

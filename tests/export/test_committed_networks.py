@@ -31,6 +31,7 @@ def clip(
         "SPEECH_EMOTION": posterior(windows, 7),
         "SPEECH_AGE": RANDOM.random((windows, 1), np.float32) * 80,
         "SPEECH_GENDER": posterior(windows, 2),
+        "SPEECH_WEIGHTS": RANDOM.random(windows, np.float32) * 0.9 + 0.1,
         "SPEECH_COUNT": count(voiced),
         "VIDEO_FEATURES": RANDOM.random((faces, 4096), np.float32),
         "VIDEO_EMOTION": posterior(7),
@@ -57,9 +58,10 @@ def test_fusion_does_not_see_what_is_in_padded_rows(run, junk):
     whole = clip()
     padded = {name: array.copy() for name, array in whole.items()}
     for name, used in (("SPEECH", 3), ("VIDEO", 4)):
-        for field in ("FEATURES", "AGE", "GENDER", "EMOTION"):
-            if padded[f"{name}_{field}"].ndim == 2:
-                padded[f"{name}_{field}"][used:] = junk
+        for field in ("FEATURES", "AGE", "GENDER", "EMOTION", "WEIGHTS"):
+            tensor = f"{name}_{field}"
+            if tensor in padded and tensor != "VIDEO_EMOTION":  # the clip's, not a row's
+                padded[tensor][used:] = junk
     assert_same(run("fusion", **whole), run("fusion", **padded))
 
 
@@ -67,7 +69,7 @@ def test_fusion_does_not_see_how_many_rows_are_padded(run):
     padded = clip(windows=9, voiced=3, faces=20, seen=4)
     short = {
         name: array[: 3 if name.startswith("SPEECH") else 4]
-        if array.ndim == 2 and not name.startswith("TEXT")
+        if (array.ndim == 2 or name == "SPEECH_WEIGHTS") and not name.startswith("TEXT")
         else array
         for name, array in padded.items()
     }
@@ -101,6 +103,30 @@ def test_fusion_without_face_and_voice_knows_neither_age_nor_gender(run):
     np.testing.assert_array_equal(answers["GENDER"], [0.5, 0.5])
     assert 15 < answers["AGE"][0] < 60
     assert answers["AGE"] == other["AGE"]
+
+
+def test_a_window_that_is_half_voice_counts_half_of_one_that_is_all_voice(run):
+    # Two equal windows of half voice are one whole window of it.
+    halves = clip(windows=3, voiced=3)
+    for name in ("FEATURES", "EMOTION", "AGE", "GENDER"):
+        halves[f"SPEECH_{name}"][1] = halves[f"SPEECH_{name}"][0]
+    halves["SPEECH_WEIGHTS"] = np.array([0.5, 0.5, 1.0], np.float32)
+    whole = {k: v[1:] if k.startswith("SPEECH") else v for k, v in halves.items()}
+    whole |= {"SPEECH_WEIGHTS": np.ones(2, np.float32), "SPEECH_COUNT": count(2)}
+    assert_same(run("fusion", **halves), run("fusion", **whole), tolerance=1e-4)
+
+
+def test_neither_face_nor_voice_overrules_the_other_when_both_are_as_sure(run):
+    sure = clip(windows=1, voiced=1, faces=1, seen=1)
+    sure["VIDEO_GENDER"][:] = [0.0, 1.0]
+    sure["SPEECH_GENDER"][:] = [1.0, 0.0]
+    male, female = run("fusion", **sure)["GENDER"]
+    face = run("fusion", **sure | {"SPEECH_COUNT": count(0)})["GENDER"]
+    voice = run("fusion", **sure | {"VIDEO_COUNT": count(0)})["GENDER"]
+    assert face[1] > 0.5 > voice[1]
+    # What is left is the difference of the evidence, which each source's own errors bound.
+    expected = np.log(voice[0] / voice[1]) - np.log(face[1] / face[0])
+    assert np.log(male / female) == pytest.approx(expected, abs=1e-3)
 
 
 def test_fusion_of_nothing_is_finite(run):

@@ -7,6 +7,7 @@ public domain.
 from __future__ import annotations
 
 import io
+import struct
 from collections.abc import Sequence
 from fractions import Fraction
 from functools import cache
@@ -67,9 +68,10 @@ def encode(
     container: str = "matroska",
     codec: str = "mjpeg",
     rotation: int = 0,
+    aspect: Fraction | None = None,
     seekable: bool = True,
 ) -> bytes:
-    """Encode a video; `times` in seconds replace the constant rate."""
+    """Encode a video; `times` in seconds replace the constant rate, `aspect` makes pixels wide."""
     target = io.BytesIO()
     if not seekable:
         target.seekable = lambda: False
@@ -79,6 +81,8 @@ def encode(
         stream.pix_fmt = "yuvj420p" if codec == "mjpeg" else "yuv420p"
         stream.bit_rate = 4_000_000
         stream.codec_context.time_base = Fraction(1, 1000)
+        if aspect:
+            stream.codec_context.sample_aspect_ratio = aspect
         if rotation:
             stream.set_display_rotation(rotation)
         for index, picture in enumerate(pictures):
@@ -101,3 +105,10 @@ def encode_sound(seconds: float = 1.0) -> bytes:
         output.mux(stream.encode(frame))
         output.mux(stream.encode(None))
     return target.getvalue()
+
+
+def with_matrix(film: bytes, a: int, b: int, c: int, d: int) -> bytes:
+    """Have an MP4 say that the pixel at x, y is to be shown at a x + c y, b x + d y."""
+    start = film.index(b"tkhd") + 44
+    matrix = struct.pack(">9i", a << 16, b << 16, 0, c << 16, d << 16, 0, 0, 0, 1 << 30)
+    return film[:start] + matrix + film[start + 36 :]

@@ -3,78 +3,32 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
-from dataclasses import dataclass, field
 
 import numpy as np
 import pytest
 from answer import spread_evenly
 from contract import LIMITS, MediaError, VideoStatus
-from mtcnn import Face
-from selection import Selection, choose_main_face, judging_order, select_faces
-from video import Frame
+from selection import Cast, Selection, choose_main_face, judging_order, select_faces
+from tracks import Past
 
-SIDE = 200
-INSIDE, OUTSIDE = (60.0, 60.0, 120.0, 120.0), (-5.0, 60.0, 55.0, 120.0)
-CHESSBOARD = np.kron(np.indices((20, 20)).sum(axis=0) % 2, np.ones((10, 10))) * 255
-SHARP = np.repeat(CHESSBOARD.astype(np.uint8)[..., None], 3, axis=2)
-BLURRED = np.full((SIDE, SIDE, 3), 127, np.uint8)
-
-
-@dataclass(frozen=True)
-class Shot:
-    """What one frame shows."""
-
-    sharp: bool = True
-    faces: tuple[Face, ...] = (Face(INSIDE, 1.0),)
-    readable: bool = True
-
-    @property
-    def outside(self) -> bool:
-        return any(face.box[0] < 0 for face in self.faces)
-
-    @property
-    def covered(self) -> bool:
-        return any(face.score < 0.999 for face in self.faces)
-
+from tests.face_crop.staging import (
+    INSIDE,
+    OUTSIDE,
+    Shot,
+    StagedClip,
+    StagedFace,
+    descriptor_of,
+    face_at,
+)
 
 GOOD, EMPTY, UNSHARP = Shot(), Shot(faces=()), Shot(sharp=False)
-CUT, COVERED = Shot(faces=(Face(OUTSIDE, 1.0),)), Shot(faces=(Face(INSIDE, 0.99),))
-CUT_AND_COVERED = Shot(faces=(Face(OUTSIDE, 0.99),))
+CUT, COVERED = Shot(faces=(StagedFace(OUTSIDE),)), Shot(faces=(StagedFace(INSIDE, 0.99),))
+CUT_AND_COVERED = Shot(faces=(StagedFace(OUTSIDE, 0.99),))
 
 
-@dataclass
-class StagedClip:
-    """A clip of staged shots and the detector that sees what they show."""
-
-    shots: list[list[Shot]]
-    passes: int = 0
-    detected: int = 0
-    _shown: dict[int, Shot] = field(default_factory=dict)
-
-    def seconds(self):
-        self.passes += 1
-        for second, shots in enumerate(self.shots):
-            yield [
-                Frame(second + n / max(10, len(shots)), lambda shot=shot: self._show(shot))
-                for n, shot in enumerate(shots)
-            ]
-
-    def detect(self, picture: np.ndarray, like: Sequence[Face]) -> list[Face]:
-        self.detected += 1
-        return list(self._shown[id(picture)].faces)
-
-    def _show(self, shot: Shot) -> np.ndarray:
-        if not shot.readable:
-            raise MediaError(VideoStatus.UNKNOWN, "the frame is broken")
-        picture = (SHARP if shot.sharp else BLURRED).copy()
-        self._shown = {id(picture): shot}
-        return picture
-
-
-def select(*shots: list[Shot]) -> Selection:
+def select(*shots: list[Shot], past: Past | None = None) -> Selection:
     clip = StagedClip(list(shots))
-    return select_faces(clip, clip.detect)
+    return select_faces(clip, clip.eyes(), past=past)
 
 
 def judge_exhaustively(shots: list[Shot], needed: int) -> VideoStatus:
@@ -134,22 +88,22 @@ def test_a_clip_is_never_fine_without_a_crop():
 
 def test_a_good_clip_is_decoded_once_and_half_of_it_judged():
     clip = StagedClip([[GOOD] * 10] * 3)
-    assert select_faces(clip, clip.detect).code == VideoStatus.OK
+    assert select_faces(clip, clip.eyes()).code == VideoStatus.OK
     assert clip.passes == 1
     assert clip.detected == 15
 
 
 def test_a_blurred_second_is_given_up_before_all_of_it_is_judged():
     clip = StagedClip([[UNSHARP] * 10])
-    assert select_faces(clip, clip.detect).code == VideoStatus.BLURRED
-    assert clip.detected == 0
+    assert select_faces(clip, clip.eyes()).code == VideoStatus.BLURRED
+    assert clip.detected == 7
 
 
 def test_an_undecided_clip_is_decoded_again_only_as_far_as_needed():
     mixed = [[GOOD] * 5 + [CUT] * 5, [CUT] * 10, [GOOD] * 10, [GOOD] * 10]
     clip = StagedClip(mixed)
     every_shot = [shot for shots in mixed for shot in shots]
-    assert select_faces(clip, clip.detect).code == judge_exhaustively(every_shot, 16)
+    assert select_faces(clip, clip.eyes()).code == judge_exhaustively(every_shot, 16)
     assert clip.passes == 2
     assert clip.detected < len(every_shot)
 
@@ -193,48 +147,136 @@ def test_a_clip_of_broken_frames_tells_their_cause():
         select([Shot(readable=False)] * 10)
 
 
-def face_at(x: float, side: float = 60.0, score: float = 1.0) -> Face:
-    return Face((x - side / 2, 100 - side / 2, x + side / 2, 100 + side / 2), score)
-
-
-def test_the_first_main_face_is_the_largest_and_then_the_nearest():
-    left, right = face_at(50, side=50), face_at(150, side=40)
-    grown = face_at(150, side=90)
+def test_the_first_main_face_is_the_largest_and_stays_so():
+    left, right = face_at(50, side=50, who=0), face_at(150, side=40, who=1)
+    grown = face_at(150, side=90, who=1)
     selection = select([Shot(faces=(right, left))] * 5 + [Shot(faces=(grown, left))] * 5)
     assert {crop.box for crop in selection.crops} == {left.box}
 
 
-def test_each_person_is_judged_by_their_own_probability():
-    main, bystander = face_at(50, side=50, score=0.9), face_at(150, side=40, score=1.0)
+def test_each_person_is_judged_by_their_own_face():
+    main, bystander = face_at(50, side=50, score=0.9), face_at(150, side=40, who=1)
     assert select([Shot(faces=(bystander, main))] * 10).code == VideoStatus.OCCLUDED
 
 
 def test_a_bystander_alone_is_not_taken_for_the_main_person():
-    main, bystander = face_at(50, side=50), face_at(110, side=40)
+    main, bystander = face_at(50, side=50), face_at(110, side=40, who=1)
     selection = select([Shot(faces=(main, bystander))] * 6 + [Shot(faces=(bystander,))] * 4)
     assert {crop.box for crop in selection.crops} == {main.box}
 
 
-def test_somebody_who_appears_far_away_is_not_taken_for_the_main_person():
-    shots = [Shot(faces=(face_at(30, side=50),)), Shot(faces=(face_at(160, side=50),))] * 5
-    assert len({crop.box for crop in select(shots).crops}) == 1
+def test_somebody_else_is_not_taken_for_the_main_person_wherever_they_are():
+    for place in (30, 160):
+        shots = [Shot(faces=(face_at(30),)), Shot(faces=(face_at(place, side=50, who=1),))] * 5
+        crops = select(shots).crops
+        assert len({crop.box for crop in crops}) == 1
+
+
+def test_the_main_person_is_known_again_where_they_have_not_been():
+    elsewhere = Shot(faces=(face_at(160),))
+    selection = select([Shot(faces=(face_at(40),))] * 10, [EMPTY] * 10, [elsewhere] * 10)
+    assert selection.second_codes == [VideoStatus.OK, VideoStatus.NO_FACE, VideoStatus.OK]
+    assert {crop.box for crop in selection.crops} == {face_at(40).box, face_at(160).box}
+    assert len(selection.people) == 1
 
 
 def test_the_main_person_is_remembered_through_a_blurred_second():
-    main, other = face_at(50, side=50), face_at(150, side=80)
+    main, other = face_at(50, side=50), face_at(150, side=80, who=1)
     later = [Shot(faces=(other, main))] * 10
     selection = select([Shot(faces=(main,))] * 10, [UNSHARP] * 10, later)
     assert {crop.box for crop in selection.crops} == {main.box}
 
 
+def test_two_people_who_cross_are_not_mixed_up():
+    def shot(n: int) -> Shot:
+        return Shot(faces=(face_at(40 + 4 * n, side=50), face_at(160 - 4 * n, side=40, who=1)))
+
+    shots = [shot(n) for n in range(30)]
+    selection = select(shots[:10], shots[10:20], shots[20:])
+    sides = {round(crop.box[2] - crop.box[0]) for crop in selection.crops}
+    assert sides == {50}
+    assert [round(portrait.share, 1) for portrait in selection.people] == [1.0, 1.0]
+
+
 def test_a_person_who_is_long_gone_is_replaced():
-    newcomer = Shot(faces=(face_at(150, side=80),))
-    selection = select([Shot(faces=(face_at(40, side=40),))] * 10, *[[newcomer] * 10] * 6)
+    newcomer = Shot(faces=(face_at(150, side=80, who=1),))
+    gone = [[newcomer] * 10] * 6
+    selection = select([Shot(faces=(face_at(40, side=40),))] * 10, *gone)
+    assert selection.second_codes[1:3] == [VideoStatus.NO_FACE] * 2
     assert selection.second_codes[-2:] == [VideoStatus.OK] * 2
 
 
+def test_a_clip_is_about_the_one_of_whom_most_was_kept():
+    newcomer = face_at(150, side=80, who=1)
+    selection = select([Shot(faces=(face_at(40),))] * 10, *[[Shot(faces=(newcomer,))] * 10] * 6)
+    assert {crop.box for crop in selection.crops} == {newcomer.box}
+    main, other = selection.people
+    assert main.is_main and not other.is_main
+    assert {crop.box for crop in other.crops} == {face_at(40).box}
+
+
+def test_a_drawn_face_is_nobodys():
+    drawn = face_at(150, side=90, who=1)
+    drawn.is_real = False
+    selection = select([Shot(faces=(drawn, face_at(50)))] * 10)
+    assert {crop.box for crop in selection.crops} == {face_at(50).box}
+    assert len(selection.people) == 1
+    assert select([Shot(faces=(drawn,))] * 10).code == VideoStatus.NO_FACE
+
+
+def test_the_network_is_asked_once_about_a_person_who_stays():
+    clip = StagedClip([[GOOD] * 10] * 5)
+    select_faces(clip, clip.eyes())
+    assert clip.described == 1
+
+
+def test_other_people_have_crops_spread_over_their_time():
+    faces = (face_at(50, side=60), face_at(150, side=40, who=1))
+    other = select(*[[Shot(faces=faces)] * 10] * 20).people[1]
+    times = [crop.time for crop in other.crops]
+    assert 8 <= len(times) <= 16
+    assert times[0] < 3 and times[-1] > 17
+    assert {crop.box for crop in other.crops} == {faces[1].box}
+
+
+def test_a_streams_person_who_returns_late_in_a_chunk_about_somebody_else_does_not_empty_it():
+    newcomer, back = face_at(150, side=80, who=1), face_at(50)
+    shots = [Shot(faces=(newcomer,))] * 8 + [Shot(faces=(newcomer, back))] * 2
+    selection = select(shots, past=past(3.5))
+    assert selection.code == VideoStatus.OK
+    assert {crop.box for crop in selection.crops} == {newcomer.box}
+
+
+def past(gap: float, who: int = 0, x: float = 50) -> Past:
+    x1, y1, x2, y2 = (edge / 200 for edge in face_at(x).box)
+    return Past(descriptor_of(who), (x1, y1, x2, y2), gap)
+
+
+def test_a_stream_goes_on_with_the_person_whom_it_was_about():
+    faces = (face_at(50, side=40), face_at(150, side=80, who=1))
+    selection = select([Shot(faces=faces)] * 10, past=past(0.1))
+    assert {crop.box for crop in selection.crops} == {faces[0].box}
+    assert selection.people[0].is_past and selection.people[0].is_main
+
+
+def test_a_stream_keeps_its_person_for_three_seconds():
+    bystander = [Shot(faces=(face_at(150, who=1),))] * 10
+    waiting = select(bystander, past=past(1.5))
+    assert waiting.code == VideoStatus.NO_FACE and not waiting.crops
+    assert not any(person.is_main for person in waiting.people)
+    begun = select(bystander, past=past(3.0))
+    assert begun.crops and begun.people[0].is_main and not begun.people[0].is_past
+
+
+def test_a_chunk_in_which_the_streams_person_was_seen_is_about_them():
+    newcomer = Shot(faces=(face_at(150, side=80, who=1),))
+    chunk = [[Shot(faces=(face_at(50),))] * 10, *[[newcomer] * 10] * 6]
+    selection = select(*chunk, past=past(0.1))
+    assert {crop.box for crop in selection.crops} == {face_at(50).box}
+
+
 def test_no_face_is_chosen_where_there_is_none():
-    assert choose_main_face([], 0.0, []) is None
+    assert choose_main_face([], 0.0, Cast()) is None
 
 
 @pytest.mark.parametrize("frames", range(25))

@@ -6,7 +6,17 @@ import json
 
 import numpy as np
 import pytest
-from contract import EMOTION_CODES, LIMITS, SPEECH_ROW, VIDEO_ROW
+from contract import (
+    EMOTION_CODES,
+    LIMITS,
+    OLD_SPEECH_ROW,
+    OLD_VIDEO_ROW,
+    ROW_TAIL,
+    SPEECH_FEATURE,
+    SPEECH_ROW,
+    VIDEO_FEATURE,
+    VIDEO_ROW,
+)
 from evidence import absent, with_past
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -14,6 +24,8 @@ from hypothesis.extra import numpy as arrays
 from result import result_json
 
 WIDTHS = {"speech": SPEECH_ROW, "video": VIDEO_ROW}
+OLD_WIDTHS = {"speech": OLD_SPEECH_ROW, "video": OLD_VIDEO_ROW}
+FEATURES = {"speech": SPEECH_FEATURE, "video": VIDEO_FEATURE}
 MOST = {"speech": LIMITS.windows, "video": LIMITS.crops}
 FUSED = (np.full(7, 1 / 7, np.float32), np.float32([30]), np.float32([0.5, 0.5]), np.zeros(3))
 modalities = st.sampled_from(("speech", "video"))
@@ -37,10 +49,12 @@ def rows_of(modality: str, count: int, seed: int) -> np.ndarray:
     """Return rows that an answer can have held."""
     rng = np.random.default_rng(seed)
     rows = np.abs(rng.normal(0, 1, (count, WIDTHS[modality])))
-    rows[:, -10:-3] = rng.dirichlet(np.full(7, rng.uniform(0.01, 5)), count)
-    rows[:, -3] = rng.uniform(0, 100, count)
-    rows[:, -2] = rng.uniform(0, 1, count)
-    rows[:, -1] = 1 - rows[:, -2]
+    tail = FEATURES[modality]
+    rows[:, tail : tail + 7] = rng.dirichlet(np.full(7, rng.uniform(0.01, 5)), count)
+    rows[:, tail + 7] = rng.uniform(0, 100, count)
+    rows[:, tail + 8] = rng.uniform(0, 1, count)
+    rows[:, tail + 9] = 1 - rows[:, tail + 8]
+    rows[:, tail + 10 :] = rng.uniform(0, 1, rows[:, tail + 10 :].shape)
     return rows.astype(np.float32)
 
 
@@ -58,7 +72,7 @@ def test_rows_that_an_answer_can_have_held_are_taken_as_they_are(inputs, modalit
 @given(modalities, arrays.array_shapes(min_dims=1, max_dims=3, min_side=0, max_side=70))
 def test_rows_of_another_shape_are_refused_with_the_one_expected(inputs, modality, shape):
     width = WIDTHS[modality]
-    if shape[1:] == (width,):
+    if shape[1:] in ((width,), (OLD_WIDTHS[modality],)):
         return
     with pytest.raises(inputs.InvalidRequestError, match=rf"PAST_{modality.upper()}.*{width}"):
         read(inputs, modality, np.zeros(shape, np.float32))
@@ -76,11 +90,12 @@ def spoilt_rows(draw) -> tuple[str, np.ndarray]:
     """Draw rows of which a column, or everything, is any number."""
     modality = draw(modalities)
     rows = rows_of(modality, draw(st.integers(1, 3)), draw(st.integers(0, 5)))
+    tail = FEATURES[modality]
     columns = draw(
         st.just(slice(None))
-        | st.integers(-10, -1)
+        | st.integers(tail, tail + ROW_TAIL)
         | st.integers(0, WIDTHS[modality] - 1)
-        | st.just(slice(-10, -3))
+        | st.just(slice(tail, tail + 7))
     )
     rows[:, columns] = draw(any_float)
     return modality, rows

@@ -103,6 +103,12 @@ def film(seconds: int) -> list[pb_utils.Tensor]:
         tensor("ERROR_CODE", [0 if seconds else 6]),
         tensor("SECOND_ERROR_CODES", [0]),
         tensor("MESSAGE", [b"", b""]),
+        tensor("PLACES", [[0.0] * 4]),
+        tensor("IDENTITY", [0.0] * 128),
+        tensor("OTHER_CROPS", [[0]]),
+        tensor("OTHER_PERSON", [0]),
+        tensor("OTHER_COUNT", [0]),
+        tensor("PEOPLE", [b'{"people": [], "people_seen": 0, "person_changed": false}']),
     ]
 
 

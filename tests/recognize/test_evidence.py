@@ -10,7 +10,6 @@ import pytest
 from contract import (
     AGE_YEARS,
     EMOTION_CODES,
-    SPEECH_FEATURE,
     SPEECH_ROW,
     VIDEO_ROW,
     MediaError,
@@ -53,6 +52,8 @@ def video_outputs() -> dict[str, np.ndarray]:
         "BOXES": np.ones((4, 4), np.float32),
         "SCORES": np.ones(4, np.float32),
         "SHARPNESS": np.ones(4, np.float32),
+        "PLACES": np.full((4, 4), 0.5, np.float32),
+        "IDENTITY": np.full(128, 0.1, np.float32),
         "COUNT": np.array([4], np.int32),
         "ERROR_CODE": np.array([0], np.int32),
         "SECOND_ERROR_CODES": np.array([0, 6], np.int32),
@@ -144,7 +145,7 @@ def test_an_age_that_no_network_should_say_is_held_to_the_years_of_the_contract(
     outputs = speech_outputs(2) | {"AGE": np.array([[-400.0], [400.0]], np.float32)}
     evidence = from_speech(outputs)
     assert tuple(evidence.age[:, 0]) == AGE_YEARS
-    check_rows("PAST_SPEECH", evidence.context, SPEECH_FEATURE)
+    check_rows("PAST_SPEECH", evidence.context)
 
 
 def test_media_over_a_limit_is_reported_with_the_limit_in_its_own_modality():

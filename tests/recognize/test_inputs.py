@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from contract import LIMITS, SpeechStatus, TextStatus, VideoStatus
+from contract import LIMITS, SPEECH_ROW, VIDEO_ROW, SpeechStatus, TextStatus, VideoStatus
 from inputs import read_inputs
 from refusals import InvalidRequestError
 
@@ -87,7 +87,10 @@ def test_only_what_must_be_decoded_waits_as_a_clip(request_of):
 
 @pytest.mark.parametrize(
     ("name", "shape", "cause"),
-    [("PAST_SPEECH", (61, 778), "at most 60"), ("PAST_VIDEO", (1, 4096), r"\[rows, 4106\]")],
+    [
+        ("PAST_SPEECH", (61, SPEECH_ROW), "at most 60"),
+        ("PAST_VIDEO", (1, 4096), rf"\[rows, {VIDEO_ROW}\]"),
+    ],
 )
 def test_too_many_past_rows_or_other_ones_are_refused_unread(request_of, name, shape, cause):
     request = request_of(**{name: np.zeros(shape, np.float32)})

@@ -10,7 +10,9 @@ from refusals import InvalidRequestError
 
 EMOTION = slice(VIDEO_FEATURE, VIDEO_FEATURE + 7)
 AGE = VIDEO_FEATURE + 7
-GENDER = slice(VIDEO_FEATURE + 8, VIDEO_ROW)
+GENDER = slice(VIDEO_FEATURE + 8, VIDEO_FEATURE + 10)
+PLACE = slice(VIDEO_FEATURE + 10, VIDEO_FEATURE + 14)
+IDENTITY = slice(VIDEO_FEATURE + 14, VIDEO_ROW)
 
 
 def rows(count: int = 3) -> np.ndarray:
@@ -24,7 +26,7 @@ def rows(count: int = 3) -> np.ndarray:
 def test_rows_of_an_answer_pass_even_in_half_precision_or_rounded():
     good = rows()
     for kept in (good, good.astype(np.float16).astype(np.float32), good.round(3), good[:0]):
-        check_rows("PAST_VIDEO", kept, VIDEO_FEATURE)
+        check_rows("PAST_VIDEO", kept)
 
 
 @pytest.mark.parametrize(
@@ -44,10 +46,14 @@ def test_rows_of_an_answer_pass_even_in_half_precision_or_rounded():
         (GENDER, 9, "gender"),
         (GENDER, [1.5, -0.5], "gender"),
         (GENDER, [0.2, 0.2], "gender"),
+        (PLACE, np.nan, "place"),
+        (PLACE, 300, "place"),
+        (IDENTITY, np.inf, "identity"),
+        (IDENTITY, 3e38, "identity"),
     ],
 )
 def test_a_row_that_no_answer_can_have_held_is_refused_by_name(columns, value, kind):
     bad = rows()
     bad[1, columns] = value
     with pytest.raises(InvalidRequestError, match=rf"^PAST_VIDEO row 1: (a|the) {kind} "):
-        check_rows("PAST_VIDEO", bad, VIDEO_FEATURE)
+        check_rows("PAST_VIDEO", bad)

@@ -4,6 +4,7 @@ import io
 import wave
 from fractions import Fraction
 
+import av
 import numpy as np
 import pytest
 from PIL import Image
@@ -11,7 +12,7 @@ from PIL import Image
 from rtmp_bridge.assembler import ChunkAssembler, JpegEncoder, count_windows
 from rtmp_bridge.chunks import SOUND_RATE as RATE
 from rtmp_bridge.errors import SourceError
-from rtmp_bridge.sound import SoundTrack
+from rtmp_bridge.sound import SoundTrack, encode_wav
 from tests.rtmp_bridge.live_media import picture, tone
 
 
@@ -159,7 +160,40 @@ def test_holes_in_the_sound_are_silence_and_repeats_are_left_out():
     assert (samples[round(0.5 * RATE) :] > 0).all()
 
 
-def test_sound_is_the_mean_of_its_channels_at_its_own_level():
+def test_channels_are_kept_apart_at_their_own_level_and_sent_as_one_where_they_are_the_same():
     track = SoundTrack()
     track.add(0.0, tone(1.0, level=0.25))
-    np.testing.assert_array_equal(track.cut(0.0, 1.0), np.full(RATE, 8192))
+    samples = track.cut(0.0, 1.0)
+    assert samples.shape[0] == RATE and (samples == 8192).all()
+    assert channels_of(encode_wav(np.repeat(samples[:, :1], 2, axis=1))) == 1
+    assert channels_of(encode_wav(np.concatenate([samples[:, :1], -samples[:, :1]], axis=1))) == 2
+
+
+def test_sound_that_becomes_stereo_stays_what_it_was_before():
+    track = SoundTrack()
+    for at, layout in ((0.0, "mono"), (0.1, "stereo"), (0.2, "mono")):
+        track.add(at, constant(layout))
+    track.flush()
+    np.testing.assert_array_equal(track.cut(0.0, 0.3), np.full((round(0.3 * RATE), 2), 8192))
+
+
+def test_the_rest_with_which_a_stream_ends_is_heard():
+    assembler = ChunkAssembler(1, {"picture", "sound"}, 0.5)
+    film(assembler, 2.6)
+    sound(assembler, 2.6)
+    *_, last = assembler.finish()
+    assert len(samples_of(last)) == pytest.approx(1.6 * RATE, abs=0.1 * RATE)
+
+
+def constant(layout: str) -> av.AudioFrame:
+    """Return a tenth of a second at a quarter of full scale in every channel."""
+    frame = av.AudioFrame(format="flt", layout=layout, samples=RATE // 10)
+    channels = frame.layout.nb_channels
+    frame.planes[0].update(np.full(channels * frame.samples, 0.25, np.float32).tobytes())
+    frame.sample_rate = RATE
+    return frame
+
+
+def channels_of(data: bytes) -> int:
+    with wave.open(io.BytesIO(data)) as file:
+        return file.getnchannels()

@@ -154,7 +154,7 @@ def kinds(clip: bytes) -> list[Kind]:
             failed="video",
         ),
         Kind("past rows of a wrong width", {"PAST_VIDEO": rows(np.zeros((1, 4096)))}, "PAST_VIDEO"),
-        Kind("too many past rows", {"PAST_SPEECH": rows(np.zeros((61, 778)))}, "at most 60"),
+        Kind("too many past rows", {"PAST_SPEECH": rows(np.zeros((61, 779)))}, "at most 60"),
         Kind("a frame rate alone", {"FPS": rows(np.full(1, 10.0))}, "no modality"),
         Kind("an unknown input", {"TEXT": text(SENTENCE), "SMELL": text(b"x")}, "SMELL"),
         Kind("an unknown output", {"TEXT": text(SENTENCE)}, "SMELL", outputs=("SMELL",)),

@@ -8,7 +8,8 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from audio import SAMPLE_RATE, decode_audio, has_sound_track
+from audio import SAMPLE_RATE, SILENCE, decode_audio, decode_channels, has_sound_track
+from av.stream import Disposition
 from contract import MediaError, SpeechStatus
 
 from benchmarks.hostile.odd_sounds import wav, wav_of_channels
@@ -92,6 +93,32 @@ def test_sound_that_changes_its_format_on_the_way_is_heard_to_its_end():
     assert samples.size == pytest.approx(2 * SAMPLE_RATE, rel=0.1)
     second = samples[int(1.3 * SAMPLE_RATE) : int(1.7 * SAMPLE_RATE)]
     assert np.abs(second).max() == pytest.approx(0.5, rel=0.1)
+
+
+def test_the_track_that_players_take_is_heard():
+    target = io.BytesIO()
+    with av.open(target, "w", format="matroska") as output:
+        tracks = [output.add_stream("pcm_s16le", rate=SAMPLE_RATE, layout="mono") for _ in range(3)]
+        for track, marks in zip(tracks, (0, Disposition.default, 0), strict=True):
+            track.disposition = Disposition(marks)
+        for track, hertz in zip(tracks, (440, 1_000, 2_000), strict=True):
+            samples = (tone(hertz=hertz) * 32_767).astype(np.int16)
+            frame = av.AudioFrame.from_ndarray(samples, format="s16", layout="mono")
+            frame.sample_rate = SAMPLE_RATE
+            for packet in [*track.encode(frame), *track.encode(None)]:
+                output.mux(packet)
+    samples = decode_audio(target.getvalue())
+    assert np.abs(np.fft.rfft(samples)).argmax() * SAMPLE_RATE / samples.size == 1_000
+
+
+def test_channels_stay_apart_until_one_of_them_is_chosen():
+    left, right = tone(), tone(hertz=700)
+    samples = decode_channels(encode(np.concatenate([left, -right]), "wav", "pcm_s16le"))
+    np.testing.assert_allclose(samples, np.stack([left[0], -right[0]], 1), atol=1e-3)
+
+
+def test_a_voice_of_three_steps_of_sixteen_bits_is_not_silent():
+    assert decode_audio(encode(tone() * 2 * 1.5 * SILENCE, "wav", "pcm_s16le")).any()
 
 
 def test_a_sample_rate_at_which_a_few_bytes_are_hours_is_refused_before_resampling():

@@ -8,6 +8,7 @@ import pytest
 from training.serving_code import front_end
 
 front = front_end("speech_frontend", "log_mel")
+voiced = front_end("speech_frontend", "voiced")
 
 
 def mel(hertz: float) -> float:
@@ -57,14 +58,25 @@ def test_a_window_of_another_length_is_refused():
 
 @pytest.mark.parametrize(
     ("samples", "count"),
-    [(1, 1), (32_000, 1), (47_999, 1), (48_000, 2), (160_000, 9), (16_000 * 61, 60)],
+    [
+        (1, 1),
+        (32_000, 1),
+        (35_999, 1),
+        (36_000, 2),
+        (48_000, 2),
+        (160_000, 9),
+        (16_000 * 61, 60),
+    ],
 )
-def test_a_recording_gives_a_window_for_each_second(samples, count):
-    assert front.windows(np.ones(samples, np.float32)).shape == (count, 32_000)
+def test_a_recording_gives_a_window_for_each_second_and_for_a_rest(samples, count):
+    found = list(voiced.windows(np.ones(samples, np.float32)))
+    assert [window.sound.shape for window in found] == [(32_000, 1)] * count
 
 
 def test_windows_start_a_second_apart_and_short_sound_is_padded_behind():
     ramp = np.arange(50_000, dtype=np.float32)
-    np.testing.assert_array_equal(front.windows(ramp)[1], ramp[16_000:48_000])
-    short = front.windows(np.ones(10, np.float32))[0]
-    assert short[:10].all() and not short[10:].any()
+    second = list(voiced.windows(ramp))[1]
+    assert second.time == 1
+    np.testing.assert_array_equal(second.sound[:, 0], ramp[16_000:48_000])
+    (short,) = voiced.windows(np.ones((10, 2), np.float32))
+    assert short.sound[:10].all() and not short.sound[10:].any()

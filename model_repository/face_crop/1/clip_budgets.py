@@ -10,6 +10,9 @@ from contract import LIMITS, MediaError, VideoStatus
 
 #: The rate of FRAMES that come without FPS.
 DEFAULT_FPS = 10.0
+#: A picture of more is worked on at a half or a quarter of its size. The smallest face that is
+#: looked for, a twelfth of the shorter side, then still has 90 pixels in one of 4:3.
+WORKING_PIXELS = 6 << 20
 
 
 def refusal(message: str) -> MediaError:
@@ -57,12 +60,27 @@ def check_picture(name: str, width: int, height: int, bytes_a_pixel: float) -> N
         )
 
 
-def check_scans(name: str, jpeg: bytes) -> None:
-    """Refuse a JPEG that goes over its picture again and again; each time costs as much."""
+def working_divisor(width: int, height: int) -> int:
+    """Return by how much a picture's sides are divided so that it has `WORKING_PIXELS` at most."""
+    divisor = 1
+    while width * height > WORKING_PIXELS * divisor**2:
+        divisor *= 2
+    return divisor
+
+
+def check_scans(name: str, jpeg: bytes, pixels: int) -> None:
+    """Refuse a JPEG that goes over its picture again and again; each time costs as much.
+
+    Args:
+        name: What the error calls it.
+        jpeg: The file.
+        pixels: Of the picture.
+    """
     # A scan's own bytes hold no such pair; a thumbnail's scans are counted along.
     scans = jpeg.count(b"\xff\xda")
-    if scans > LIMITS.scans:
-        raise refusal(f"{name} has {scans} scans, at most {LIMITS.scans}")
+    most = min(LIMITS.scans, LIMITS.scanned_pixels // pixels)
+    if scans > most:
+        raise refusal(f"{name} has {scans} scans of {pixels} pixels, at most {most}")
 
 
 def check_frame_count_and_rate(count: int, fps: float) -> None:

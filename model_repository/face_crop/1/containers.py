@@ -7,6 +7,7 @@ from typing import BinaryIO
 
 import av
 from av.format import ContainerFormat
+from av.stream import Disposition
 
 #: Formats that consist of references. FFmpeg waits for what a playlist of a live stream refers to
 #: as long as the playlist says.
@@ -36,6 +37,20 @@ def open_container(file: BinaryIO, most_pixels: int) -> av.container.InputContai
 def _self_contained_formats() -> str:
     known = sorted(av.formats_available - _REFERRING)
     return ",".join(name for name in known if ContainerFormat(name).is_input)
+
+
+def picture_stream(container: av.container.InputContainer) -> av.VideoStream | None:
+    """Return the stream of moving pictures that players show, if any; a cover picture is none.
+
+    That is the first one flagged as the default, or the first where none is.
+    """
+    streams = [
+        stream
+        for stream in container.streams.video
+        if not stream.disposition & Disposition.attached_pic
+    ]
+    flagged = (stream for stream in streams if stream.disposition & Disposition.default)
+    return next(flagged, streams[0] if streams else None)
 
 
 def decoder_options(most_pixels: int) -> dict[str, str]:

@@ -20,7 +20,7 @@ from clip_budgets import (
     check_frame_count_and_rate,
     check_video_bytes,
 )
-from contract import LIMITS, MESSAGES, MediaError, VideoStatus
+from contract import LIMITS, MESSAGES, PAST_PERSON, MediaError, VideoStatus
 from handover import Message
 from metrics import Counters
 
@@ -54,6 +54,7 @@ class TritonPythonModel:
         message, outputs = self._answer(request)
         self._counters.add("stage_seconds", time.monotonic() - begin, stage="face_crop")
         outputs["MESSAGE"] = np.array([text.encode() for text in message], object)
+        outputs["PEOPLE"] = np.array([outputs["PEOPLE"].tobytes()], object)
         return pb_utils.InferenceResponse(
             output_tensors=[pb_utils.Tensor(name, value) for name, value in outputs.items()]
         )
@@ -64,7 +65,7 @@ class TritonPythonModel:
             asked = read_request(request)
         except MediaError as error:
             return _failure(str(error))
-        name = " and ".join(sorted(asked.arrays.keys() - {"SIZES"}))
+        name = " and ".join(sorted(asked.arrays.keys() - {"SIZES", "PAST_PERSON"}))
         if not name:
             return _answer_of(Answer(VideoStatus.OK, MESSAGES[VideoStatus.OK], [VideoStatus.OK]))
         try:
@@ -97,7 +98,26 @@ def read_request(request: object) -> Message:
         check_frame_bytes(sizes)
         arrays["FRAMES"] = np.frombuffer(b"".join(images), np.uint8)
         arrays["SIZES"] = np.array(sizes, np.int64)
+    past = tensor_of(request, "PAST_PERSON")
+    if past is not None:
+        arrays["PAST_PERSON"] = past_person(past)
     return Message({"fps": rate}, arrays)
+
+
+def past_person(tensor: object) -> np.ndarray:
+    """Check whom the stream was about [133].
+
+    Raises:
+        MediaError: It is not what `recognize` hands on.
+    """
+    shape, values = list(tensor.shape()), tensor.as_numpy()
+    if shape != [PAST_PERSON] or not np.isfinite(values).all() or values[-1] < 0:
+        raise MediaError(
+            VideoStatus.UNKNOWN,
+            f"PAST_PERSON has shape {shape}, expected [{PAST_PERSON}] finite numbers that end with "
+            "a time from 0",
+        )
+    return values
 
 
 def tensor_of(request: object, name: str) -> object | None:

@@ -8,15 +8,13 @@ so that a long clip is never in memory as pictures.
 from __future__ import annotations
 
 import io
-import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from fractions import Fraction
 from functools import partial
 from typing import NamedTuple, Protocol
 
 import av
-import numpy as np
-from av.stream import Disposition
 from bounded_worker import Leash, no_leash
 from clip_budgets import (
     DEFAULT_FPS,
@@ -27,21 +25,32 @@ from clip_budgets import (
     check_scans,
     check_video_bytes,
     refusal,
+    working_divisor,
 )
-from containers import cause_of, decoder_options, open_container
+from containers import cause_of, decoder_options, open_container, picture_stream
 from contract import LIMITS, MediaError, VideoStatus
+from orientation import FrameConverter
 from picture import Picture
-from PIL import Image, ImageOps
+from PIL import Image
+from stills import (
+    FORMATS,
+    STILL_ERRORS,
+    animation,
+    is_animation,
+    open_picture_film,
+    open_still,
+    upright_still,
+)
 
 #: The original judged ten frames a second.
 FRAMES_A_SECOND = 10
 #: The rate assumed for frames without timestamps in a stream that declares no usable rate.
 FALLBACK_FPS = 25
-IMAGE_FORMATS = ("JPEG", "PNG", "WEBP", "BMP")
-#: The flag of an animation in a WebP file's header, which FFmpeg takes for a broken picture.
-ANIMATED_WEBP = 0x02
 #: Pillow keeps a pixel in four bytes at most, and makes 16 bits a channel 8 as it decodes.
 PILLOW_BYTES = 4
+#: A decoded frame of more bytes is shrunk as soon as it is kept. Up to twenty are, so that smaller
+#: ones take 320 MiB.
+LARGE_FRAME = 16 << 20
 
 
 class Frame(NamedTuple):
@@ -49,12 +58,14 @@ class Frame(NamedTuple):
 
     Attributes:
         time: Seconds from the start of the clip.
-        pixels: Gives the frame upright, as RGB [height, width, 3]; raises `MediaError` when it
-            cannot be decoded.
+        pixels: Gives the frame upright with square pixels, as RGB [height, width, 3], shrunk if
+            it is large; raises `MediaError` when it cannot be decoded.
+        scale: How many pixels of the frame are one of those, along a side: 1, 2 or 4.
     """
 
     time: float
     pixels: Callable[[], Picture]
+    scale: int = 1
 
 
 class Clip(Protocol):
@@ -78,7 +89,7 @@ def open_clip(
     """Check a request's media against the limits and open it.
 
     Args:
-        video: An encoded container.
+        video: An encoded container, or a picture.
         frames: Encoded still images in order.
         fps: Frames a second of `frames`; `DEFAULT_FPS` if None.
         leash: Is told how far the clip is read and decoded.
@@ -92,10 +103,26 @@ def open_clip(
     if video is not None and frames is not None:
         raise refusal("VIDEO and FRAMES are both given, expected one of them")
     if video is not None:
-        return VideoClip(video, leash)
+        return open_film(video, leash)
     if frames is not None:
         return ImageClip(frames, DEFAULT_FPS if fps is None else fps, leash)
     return None
+
+
+def open_film(video: bytes, leash: Leash = no_leash) -> Clip:
+    """Open what came as VIDEO: FFmpeg reads films, Pillow pictures and some animations.
+
+    Raises:
+        MediaError: If it is no video or a limit is passed.
+    """
+    check_video_bytes(len(video))
+    image = open_picture_film(video)
+    if image is None:
+        return VideoClip(video, leash)
+    with image:
+        if is_animation(image):
+            return AnimationClip(video, leash)
+    return ImageClip([video], DEFAULT_FPS, leash, "VIDEO")
 
 
 class UnreadableImageError(MediaError):
@@ -105,13 +132,20 @@ class UnreadableImageError(MediaError):
 class ImageClip:
     """Still images at a constant rate; each is decoded when its pixels are asked for."""
 
-    def __init__(self, images: Sequence[bytes], fps: float, leash: Leash = no_leash) -> None:
+    def __init__(
+        self,
+        images: Sequence[bytes],
+        fps: float,
+        leash: Leash = no_leash,
+        name: str = "FRAMES[{}]",
+    ) -> None:
         """Check the limits from the images' headers.
 
         Args:
-            images: JPEG, PNG, WebP or BMP files.
+            images: Files of one of `FORMATS`.
             fps: Images a second.
             leash: Is told as each header is read.
+            name: What errors call an image of such an index.
 
         Raises:
             MediaError: If a limit is passed or no image can be read.
@@ -121,6 +155,8 @@ class ImageClip:
         self._images = images
         self._fps = fps
         self._leash = leash
+        self._name = name
+        self._divisors = [1] * len(images)
         unreadable = [error for error in map(self._check_header, range(len(images))) if error]
         if len(unreadable) == len(images):
             raise unreadable[0]
@@ -128,19 +164,16 @@ class ImageClip:
     def seconds(self) -> Iterator[list[Frame]]:
         """Yield each second's frames."""
         return split_seconds(
-            Frame(index / self._fps, partial(self._decode, index))
-            for index in range(len(self._images))
+            Frame(index / self._fps, partial(self._decode, index), divisor)
+            for index, divisor in enumerate(self._divisors)
         )
 
     def _check_header(self, index: int) -> MediaError | None:
         """Refuse an image that is too large; return the error of one that is no image."""
         self._leash()
-        name = f"FRAMES[{index}]"
         try:
             with self._open(index) as image:
-                check_picture(name, image.width, image.height, PILLOW_BYTES)
-                if image.format == "JPEG":
-                    check_scans(name, self._images[index])
+                self._divisors[index] = working_divisor(*image.size)
         except UnreadableImageError as error:
             return error
         return None
@@ -148,24 +181,57 @@ class ImageClip:
     def _decode(self, index: int) -> Picture:
         with self._open(index) as image:
             try:
-                ImageOps.exif_transpose(image, in_place=True)
-                return np.asarray(image if image.mode == "RGB" else image.convert("RGB"))
-            except (OSError, SyntaxError, ValueError) as error:
-                raise refusal(f"FRAMES[{index}] cannot be decoded: {error}") from error
+                return upright_still(image, self._divisors[index])
+            except STILL_ERRORS as error:
+                name = self._name.format(index)
+                raise refusal(f"{name} cannot be decoded: {error}") from error
 
     def _open(self, index: int) -> Image.Image:
-        """Read an image's header alone."""
-        name = f"FRAMES[{index}]"
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("error", Image.DecompressionBombWarning)
-                return Image.open(io.BytesIO(self._images[index]), formats=IMAGE_FORMATS)
-        except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
-            message = f"{name} has more than {LIMITS.pixels} pixels: {error}"
-            raise refusal(message) from error
-        except (OSError, SyntaxError, ValueError) as error:
-            message = f"{name} is no readable image, expected one of {', '.join(IMAGE_FORMATS)}"
-            raise UnreadableImageError(VideoStatus.UNKNOWN, message) from error
+        return open_image(self._name.format(index), self._images[index])
+
+
+class AnimationClip:
+    """An animation that Pillow decodes, picture by picture, each time its seconds are asked for."""
+
+    def __init__(self, data: bytes, leash: Leash = no_leash) -> None:
+        """Check the limits from the file's header.
+
+        Args:
+            data: A file that `stills.is_animation`.
+            leash: Is told as each picture is decoded.
+
+        Raises:
+            MediaError: If a limit is passed.
+        """
+        self._data = data
+        self._leash = leash
+        open_image("VIDEO", data).close()
+
+    def seconds(self) -> Iterator[list[Frame]]:
+        """Yield each second's frames."""
+        return split_seconds(self._frames())
+
+    def _frames(self) -> Iterator[Frame]:
+        """Decode the pictures up to the first damage."""
+        clock, budget = FrameClock(Fraction(1, FALLBACK_FPS)), RateBudget()
+        with open_image("VIDEO", self._data) as image:
+            divisor = working_divisor(*image.size)
+            pictures = animation(image, divisor)
+            while True:
+                self._leash()
+                try:
+                    stamp, picture = next(pictures)
+                except StopIteration:
+                    return
+                except STILL_ERRORS as error:
+                    if budget.frames:
+                        return
+                    raise refusal(f"VIDEO cannot be decoded: {error}") from error
+                time = clock.tell(stamp)
+                check_duration("VIDEO", time)
+                budget.spend(time)
+                self._leash(float(time))
+                yield Frame(float(time), lambda picture=picture: picture, divisor)
 
 
 class VideoClip:
@@ -182,12 +248,10 @@ class VideoClip:
             MediaError: If it is no video or a limit is passed.
         """
         check_video_bytes(len(data))
-        if data[:4] == b"RIFF" and data[8:16] == b"WEBPVP8X" and data[20] & ANIMATED_WEBP:
-            raise refusal("VIDEO is an animated WebP, which is not supported")
         self._data = data
         self._leash = leash
         with self._open() as container:
-            stream = picture_stream(container)
+            stream = film_stream(container)
             check_duration("VIDEO", declared_duration(container, stream))
             check_size(stream.codec_context)
 
@@ -205,11 +269,12 @@ class VideoClip:
     def _frames(self) -> Iterator[Frame]:
         """Decode every frame that can be decoded, in presentation order."""
         with self._open() as container:
-            stream = picture_stream(container)
+            stream = film_stream(container)
             stream.codec_context.thread_count = 1  # instances are the parallelism
             stream.codec_context.options = decoder_options(LIMITS.pixels)
             clock = FrameClock(frame_interval(stream))
             budget = RateBudget()
+            converter = FrameConverter(stream.sample_aspect_ratio)
             damage: list[Exception] = []
             for frame in decode(container, stream, damage, self._leash):
                 time = clock.tell(None if frame.pts is None else frame.pts * frame.time_base)
@@ -217,7 +282,7 @@ class VideoClip:
                 check_size(frame)
                 budget.spend(time)
                 self._leash(float(time))
-                yield Frame(float(time), partial(upright_pixels, frame))
+                yield make_frame(frame, float(time), converter)
             if not budget.frames:
                 cause = cause_of_no_frame(stream, damage)
                 raise refusal(f"VIDEO has no frame that can be decoded: {cause}")
@@ -327,18 +392,30 @@ class SecondThinner:
         else:
             self._spare.append(frame)
         del self._spare[FRAMES_A_SECOND - len(self._nearest) :]
+        if isinstance(frame.pixels, LargePicture):
+            self._shrink_all_but(frame)
+
+    def _shrink_all_but(self, newest: Frame) -> None:
+        """Shrink what is still kept now that another came: of a fast film few frames are."""
+        for frame in self.frames():
+            if frame is not newest and isinstance(frame.pixels, LargePicture):
+                frame.pixels.shrink()
 
     def frames(self) -> list[Frame]:
         """List the frames in order of time."""
         return sorted([*self._nearest.values(), *self._spare], key=lambda frame: frame.time)
 
 
-def picture_stream(container: av.container.InputContainer) -> av.VideoStream:
-    """Find the first stream of moving pictures; a cover picture is none."""
-    for stream in container.streams.video:
-        if not stream.disposition & Disposition.attached_pic:
-            return stream
-    raise refusal("VIDEO has no video stream")
+def film_stream(container: av.container.InputContainer) -> av.VideoStream:
+    """Find the stream of moving pictures.
+
+    Raises:
+        MediaError: If there is none.
+    """
+    stream = picture_stream(container)
+    if stream is None:
+        raise refusal("VIDEO has no video stream")
+    return stream
 
 
 def declared_duration(container: av.container.InputContainer, stream: av.VideoStream) -> float:
@@ -385,14 +462,66 @@ def check_size(source: av.VideoFrame | av.VideoCodecContext) -> None:
     check_picture("VIDEO", source.width, source.height, depth / 8)
 
 
-def upright_pixels(frame: av.VideoFrame) -> Picture:
-    """Convert a frame to RGB [height, width, 3], turned as its container says it was held."""
+def make_frame(decoded: av.VideoFrame, time: float, converter: FrameConverter) -> Frame:
+    """Make the frame of a film at a time in seconds."""
+    divisor = working_divisor(*converter.size_of(decoded))
+    pixels = partial(convert, decoded, divisor, converter)
+    size = decoded.width * decoded.height * decoded.format.padded_bits_per_pixel / 8
+    return Frame(time, LargePicture(pixels) if size > LARGE_FRAME else pixels, divisor)
+
+
+def convert(decoded: av.VideoFrame, divisor: int, converter: FrameConverter) -> Picture:
+    """Convert a frame to RGB, its sides divided by so much.
+
+    Raises:
+        MediaError: It is no picture.
+    """
     try:
-        pixels = frame.to_ndarray(format="rgb24")
+        return converter.upright(decoded, divisor)
     except (av.FFmpegError, ValueError) as error:
         raise refusal(f"VIDEO has a frame that is no picture: {cause_of(error)}") from error
-    quarter_turns = round(frame.rotation / 90)
-    return np.ascontiguousarray(np.rot90(pixels, quarter_turns))
+
+
+class LargePicture:
+    """A picture that is made when it is asked for, or to get rid of the large one behind it."""
+
+    def __init__(self, make: Callable[[], Picture]) -> None:
+        """Keep what makes it, which holds the large one."""
+        self._make = make
+
+    def __call__(self) -> Picture:
+        """Return the picture."""
+        return self._make()
+
+    def shrink(self) -> None:
+        """Let go of the large one."""
+        with suppress(MediaError):  # which is raised again when somebody asks
+            picture = self._make()
+            self._make = lambda: picture
+
+
+def open_image(name: str, data: bytes) -> Image.Image:
+    """Read an image's header and check it against the limits.
+
+    Args:
+        name: What errors call it.
+        data: A file of one of `FORMATS`.
+
+    Raises:
+        UnreadableImageError: It is no image.
+        MediaError: It passes a limit.
+    """
+    try:
+        image = open_still(data)
+    except Image.DecompressionBombError as error:
+        raise refusal(f"{name} has more than {LIMITS.pixels} pixels: {error}") from error
+    except STILL_ERRORS as error:
+        message = f"{name} is no readable image, expected one of {', '.join(FORMATS)}"
+        raise UnreadableImageError(VideoStatus.UNKNOWN, message) from error
+    check_picture(name, image.width, image.height, PILLOW_BYTES)
+    if image.format in ("JPEG", "MPO"):
+        check_scans(name, data, image.width * image.height)
+    return image
 
 
 def cause_of_no_frame(stream: av.VideoStream, damage: list[Exception]) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 
-SCHEMA = "multimodal-recognition/1"
+SCHEMA = "multimodal-recognition/2"
 
 #: The seven emotions in code order. Every EMOTION tensor and every label index follows it.
 EMOTION_CODES = {
@@ -41,13 +41,23 @@ SPEECH_WINDOW, SPEECH_STRIDE = 2, 1
 TEXT_FEATURE = 512
 SPEECH_FEATURE = 768
 VIDEO_FEATURE = 4096
-#: A context row is a feature followed by that row's 7 posteriors, age and [male, female].
+#: A face's place in the picture: `x1, y1, x2, y2` in parts of its width and height.
+PLACE = 4
+#: Describes whose face it is; all zeros where that is not known.
+IDENTITY = 128
+#: Whom a stream was about: identity, place of the last face, seconds from it to the chunk.
+PAST_PERSON = IDENTITY + PLACE + 1
+#: A context row is a feature followed by that row's 7 posteriors, age and [male, female], and then
+#: a speech row by its window's weight, a video row by its face's place and identity.
 ROW_TAIL = len(EMOTIONS) + 1 + len(GENDER_CODES)
 #: No feature is farther from 0: those of the demo clip and of noise are within 20, those of sound
 #: 10^18 times too loud within 300.
 FEATURE_LIMIT = 10_000.0
-SPEECH_ROW = SPEECH_FEATURE + ROW_TAIL
-VIDEO_ROW = VIDEO_FEATURE + ROW_TAIL
+SPEECH_ROW = SPEECH_FEATURE + ROW_TAIL + 1
+VIDEO_ROW = VIDEO_FEATURE + ROW_TAIL + PLACE + IDENTITY
+#: Rows of the schema before this one end with [male, female]; they are still read.
+OLD_SPEECH_ROW = SPEECH_FEATURE + ROW_TAIL
+OLD_VIDEO_ROW = VIDEO_FEATURE + ROW_TAIL
 
 
 @dataclass(frozen=True)
@@ -58,15 +68,18 @@ class Limits:
     text_characters: int = 1_000
     audio_bytes: int = 32 << 20
     video_bytes: int = 64 << 20
-    frame_bytes: int = 16 << 20
+    frame_bytes: int = 32 << 20
     frames: int = 1_800
-    pixels: int = 4_096 * 2_304
+    #: Of a picture: 64 megapixels, as the largest telephones take them.
+    pixels: int = 64 << 20
     #: The longer side of a picture, in shorter ones: what is searched grows with it.
     aspect: float = 8.0
     #: Of a decoded picture; 16 bits a channel count double.
-    picture_bytes: int = 64 << 20
+    picture_bytes: int = 256 << 20
     #: Of a JPEG; cameras and programs make at most a dozen.
     scans: int = 100
+    #: Of all of a JPEG's scans together: 16 of the largest picture's.
+    scanned_pixels: int = 1 << 30
     max_fps: float = 240.0
     #: CPU time that decoding may take whatever it is, and beyond that for each second of it.
     cpu_seconds: float = 4.0
@@ -83,6 +96,10 @@ class Limits:
     seconds_tolerance: float = 0.5
     crops: int = 64
     age_crops: int = 8
+    #: The people of whom an answer tells; of so many others, by so many crops each, what they feel.
+    people: int = 16
+    others: int = 3
+    other_crops: int = 8
     windows: int = 60
 
 
@@ -119,6 +136,7 @@ class SpeechStatus(IntEnum):
     SILENT = 2
     TOO_SHORT = 3
     TOO_LONG = 4
+    NO_VOICE = 5
 
 
 class VideoStatus(IntEnum):
@@ -177,6 +195,10 @@ MESSAGES = StatusMessages(
             "녹음이 너무 짧습니다. 조금 더 길게 말씀해 주세요.",
         ),
         SpeechStatus.TOO_LONG: ("The recording is too long.", "녹음이 너무 깁니다."),
+        SpeechStatus.NO_VOICE: (
+            "No voice was heard. Please speak towards the microphone.",
+            "사람의 목소리가 들리지 않습니다. 마이크를 향해 말씀해 주세요.",
+        ),
     },
     {
         VideoStatus.OK: ("", ""),
@@ -205,4 +227,9 @@ MESSAGES = StatusMessages(
             "얼굴을 찾을 수 없습니다. 카메라를 바라봐 주세요.",
         ),
     },
+)
+#: Takes the place of a video status's message where the picture seems to be the wrong way up.
+TURNED_MESSAGE = (
+    "The picture seems to be turned. Please hold the camera upright.",
+    "화면이 돌아가 있는 것 같습니다. 카메라를 똑바로 세워 주세요.",
 )

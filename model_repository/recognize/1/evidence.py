@@ -14,7 +14,9 @@ from contract import (
     AGE_YEARS,
     EMOTIONS,
     GENDER_CODES,
+    IDENTITY,
     MESSAGES,
+    ROW_TAIL,
     SPEECH_FEATURE,
     TEXT_FEATURE,
     VIDEO_FEATURE,
@@ -44,13 +46,16 @@ class Evidence:
         emotion: Posterior float32 [R, 7] of each row; for video [7], of the clip.
         age: Years, float32 [A, 1]; A = R, except that a clip's faces are aged at most 8 times.
         gender: [male, female], float32 [A, 2].
-        context: This chunk's rows to be handed back as PAST_*, float32 [r, F + 10].
+        weights: How much each window of speech counts, float32 [R] in 0..1; None elsewhere.
+        context: This chunk's rows to be handed back as PAST_*, float32 [r, SPEECH_ROW] or
+            [r, VIDEO_ROW].
         error_code: The modality's status code.
         message: English cause of the code.
         message_ko: What the person being filmed is told.
         seconds: How much media was read, about, in seconds.
         answered: False when the models themselves failed, whatever the media.
         details: More of the modality for the JSON result.
+        others: Of a video's other people, by id: posterior [7], age [1] and [male, female].
     """
 
     modality: str
@@ -60,6 +65,7 @@ class Evidence:
     emotion: np.ndarray = field(default_factory=lambda: _rows(len(EMOTIONS)))
     age: np.ndarray = field(default_factory=lambda: _rows(1))
     gender: np.ndarray = field(default_factory=lambda: _rows(len(GENDER_CODES)))
+    weights: np.ndarray | None = None
     context: np.ndarray = field(default_factory=lambda: _rows(0))
     error_code: int = 0
     message: str = ""
@@ -67,13 +73,21 @@ class Evidence:
     seconds: float = 0.0
     answered: bool = True
     details: dict = field(default_factory=dict)
+    others: dict[int, tuple[np.ndarray, ...]] = field(default_factory=dict)
+
+    @property
+    def person_changed(self) -> bool:
+        """Whether a video is about somebody else than the earlier chunks of its stream."""
+        return self.details.get("person_changed", False)
 
 
 def absent(modality: str) -> Evidence:
     """Return what a modality that the request does not bring is to fusion."""
     width = WIDTHS[modality]
     evidence = Evidence(modality, features=_rows(width), context=np.zeros((0, 0), np.float32))
-    return evidence if modality != "video" else replace(evidence, emotion=evidence.emotion[0])
+    if modality == "video":
+        return replace(evidence, emotion=evidence.emotion[0])
+    return evidence if modality == "text" else replace(evidence, weights=_rows(1)[0])
 
 
 def refused(modality: str, error: MediaError) -> Evidence:
@@ -117,13 +131,15 @@ def from_speech(outputs: dict[str, np.ndarray]) -> Evidence:
     if not evidence.count:
         return replace(evidence, present=evidence.error_code != SpeechStatus.OK)
     age = np.clip(outputs["AGE"], *AGE_YEARS)
-    own = [outputs["FEATURES"], outputs["EMOTION"], age, outputs["GENDER"]]
+    weights = outputs.get("VOICE", np.ones(evidence.count, np.float32))
+    own = [outputs["FEATURES"], outputs["EMOTION"], age, outputs["GENDER"], weights[:, None]]
     return replace(
         evidence,
         features=outputs["FEATURES"],
         emotion=outputs["EMOTION"],
         age=age,
         gender=outputs["GENDER"],
+        weights=weights,
         context=np.concatenate(own, axis=1),
         # Windows of 2 s, one every second.
         seconds=evidence.count + 1.0,
@@ -148,7 +164,7 @@ def from_video(outputs: dict[str, np.ndarray]) -> Evidence:
             "time": round(float(time), 3),
             "box": [round(float(edge), 1) for edge in box],
             "score": round(float(score), 4),
-            "sharpness": round(float(sharpness), 1),
+            "sharpness": round(float(sharpness), 4),
         }
         for time, box, score, sharpness in zip(
             outputs["TIMES"], outputs["BOXES"], outputs["SCORES"], outputs["SHARPNESS"], strict=True
@@ -162,6 +178,8 @@ def from_video(outputs: dict[str, np.ndarray]) -> Evidence:
         outputs["EMOTION"],
         age[nearest],
         outputs["GENDER"][nearest],
+        outputs["PLACES"],
+        np.broadcast_to(outputs["IDENTITY"], (evidence.count, IDENTITY)),
     ]
     return replace(
         evidence,
@@ -177,7 +195,8 @@ def with_past(evidence: Evidence, past: np.ndarray) -> Evidence:
 
     Args:
         evidence: Speech or video of this chunk.
-        past: float32 [n, F + 10]: feature, 7 posteriors, age, [male, female].
+        past: float32 [n, SPEECH_ROW] or [n, VIDEO_ROW]: feature, 7 posteriors, age,
+            [male, female], and what follows them.
 
     Returns:
         The joint evidence. A video's `emotion` over all rows is `video_emotion`'s to give.
@@ -185,7 +204,9 @@ def with_past(evidence: Evidence, past: np.ndarray) -> Evidence:
     if not len(past):
         return evidence
     width = WIDTHS[evidence.modality]
-    features, emotion, age, gender = np.split(past, [width, width + 7, width + 8], axis=1)
+    features, emotion, age, gender, rest = np.split(
+        past, [width, width + 7, width + 8, width + ROW_TAIL], axis=1
+    )
     joint = replace(
         evidence,
         present=True,
@@ -196,7 +217,11 @@ def with_past(evidence: Evidence, past: np.ndarray) -> Evidence:
     )
     if evidence.modality == "video":
         return joint
-    return replace(joint, emotion=_join(emotion, evidence.emotion, evidence.count))
+    return replace(
+        joint,
+        emotion=_join(emotion, evidence.emotion, evidence.count),
+        weights=_join(rest[:, 0], evidence.weights, evidence.count),
+    )
 
 
 def _join(past: np.ndarray, own: np.ndarray, own_count: int) -> np.ndarray:

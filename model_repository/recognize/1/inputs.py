@@ -9,16 +9,14 @@ import numpy as np
 import triton_python_backend_utils as pb_utils
 from contract import (
     LIMITS,
-    SPEECH_FEATURE,
     SPEECH_ROW,
-    VIDEO_FEATURE,
     VIDEO_ROW,
     MediaError,
     SpeechStatus,
     TextStatus,
     VideoStatus,
 )
-from past_rows import check_rows
+from past_rows import WIDTHS, check_rows, current_rows
 from refusals import InvalidRequestError
 
 MEDIA = ("TEXT", "AUDIO", "VIDEO", "FRAMES", "FPS")
@@ -31,8 +29,9 @@ class Inputs:
     Attributes:
         media: For each modality the tensors for its models; a modality without media is left out.
         refused: Why a modality's media is not even handed on.
-        past_speech: Context rows of earlier chunks, float32 [n, 778], n may be 0.
-        past_video: Context rows of earlier chunks, float32 [t, 4106], t may be 0.
+        past_speech: Context rows of earlier chunks, float32 [n, SPEECH_ROW], n may be 0.
+        past_video: Context rows of earlier chunks, float32 [t, VIDEO_ROW], t may be 0.
+        past_gap: Seconds from when their person was last seen to the beginning of this chunk.
         bytes: Bytes of the media in all.
     """
 
@@ -40,6 +39,7 @@ class Inputs:
     refused: dict[str, MediaError] = field(default_factory=dict)
     past_speech: np.ndarray = field(default_factory=lambda: np.zeros((0, SPEECH_ROW), np.float32))
     past_video: np.ndarray = field(default_factory=lambda: np.zeros((0, VIDEO_ROW), np.float32))
+    past_gap: float = 0.0
     bytes: int = 0
 
     @property
@@ -67,8 +67,9 @@ def read_inputs(request) -> Inputs:
     inputs = Inputs(
         media,
         refused,
-        past_speech=_past_rows(request, "PAST_SPEECH", SPEECH_FEATURE, SPEECH_ROW, LIMITS.windows),
-        past_video=_past_rows(request, "PAST_VIDEO", VIDEO_FEATURE, VIDEO_ROW, LIMITS.crops),
+        past_speech=_past_rows(request, "PAST_SPEECH", LIMITS.windows),
+        past_video=_past_rows(request, "PAST_VIDEO", LIMITS.crops),
+        past_gap=_past_gap(request),
         bytes=sum(_size(tensor) for tensor in tensors.values()),
     )
     if not (media or refused or len(inputs.past_speech) or len(inputs.past_video)):
@@ -143,12 +144,21 @@ def _size(tensor: pb_utils.Tensor) -> int:
     return _count(tensor) * (4 if tensor.name() == "FPS" else 1)
 
 
-def _past_rows(request, name: str, feature: int, width: int, most: int) -> np.ndarray:
+def _past_gap(request) -> float:
+    tensor = pb_utils.get_input_tensor_by_name(request, "PAST_GAP")
+    gap = 0.0 if tensor is None else float(tensor.as_numpy().reshape(-1)[0])
+    if not 0 <= gap < float("inf"):
+        raise InvalidRequestError("past rows", f"PAST_GAP is {gap}, expected seconds from 0")
+    return gap
+
+
+def _past_rows(request, name: str, most: int) -> np.ndarray:
     tensor = pb_utils.get_input_tensor_by_name(request, name)
+    width, old_width = WIDTHS[name]
     if tensor is None:
         return np.zeros((0, width), np.float32)
     shape = list(tensor.shape())
-    if shape[1:] != [width]:
+    if len(shape) != 2 or shape[1] not in (width, old_width):
         raise InvalidRequestError(
             "past rows", f"{name} has shape {shape}, expected [rows, {width}]"
         )
@@ -156,6 +166,6 @@ def _past_rows(request, name: str, feature: int, width: int, most: int) -> np.nd
         raise InvalidRequestError(
             "past rows", f"{name} has {shape[0]} rows, at most {most} are accepted"
         )
-    rows = tensor.as_numpy()
-    check_rows(name, rows, feature)
+    rows = current_rows(name, tensor.as_numpy())
+    check_rows(name, rows)
     return rows

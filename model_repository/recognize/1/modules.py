@@ -25,14 +25,17 @@ from evidence import (
     with_past,
 )
 from inputs import Inputs
+from people import past_person, with_past_faces, with_people
 from refusals import UnavailableError
 
 TEXT_OUTPUTS = ("FEATURES", "EMOTION")
 SPEECH_OUTPUTS = ("FEATURES", "EMOTION", "AGE", "GENDER")
 STATUS = ("COUNT", "STATUS", "MESSAGE")
+CROPS = ("CROPS", "AGE_CROPS", "OTHER_CROPS")
 FACES = (
     *("TIMES", "BOXES", "SCORES", "SHARPNESS", "AGE_ROWS"),
     *("COUNT", "ERROR_CODE", "SECOND_ERROR_CODES", "MESSAGE"),
+    *("PLACES", "IDENTITY", "PEOPLE", "OTHER_PERSON", "OTHER_COUNT"),
 )
 
 
@@ -47,7 +50,7 @@ async def gather_evidence(calls: Calls, inputs: Inputs) -> dict[str, Evidence]:
         _evidence("speech", calls, inputs, _speech),
         _evidence("video", calls, inputs, _video),
     )
-    video = await _with_clip_emotion(calls, with_past(video, inputs.past_video))
+    video = await _with_clip_emotion(calls, with_past_faces(video, inputs.past_video))
     return {"text": text, "speech": with_past(speech, inputs.past_speech), "video": video}
 
 
@@ -55,19 +58,20 @@ async def _evidence(
     modality: str,
     calls: Calls,
     inputs: Inputs,
-    module: Callable[[Calls, list[pb_utils.Tensor]], Awaitable[Evidence]],
+    module: Callable[[Calls, Inputs], Awaitable[Evidence]],
 ) -> Evidence:
     if modality in inputs.refused:
         return refused(modality, inputs.refused[modality])
     if modality not in inputs.media:
         return absent(modality)
     try:
-        return await module(calls, inputs.media[modality])
+        return await module(calls, inputs)
     except UnavailableError as error:
         return unanswered(modality, str(error))
 
 
-async def _text(calls: Calls, media: list[pb_utils.Tensor]) -> Evidence:
+async def _text(calls: Calls, inputs: Inputs) -> Evidence:
+    media = inputs.media["text"]
     read = await calls.infer("text_tokenizer", media, ("IDS", "GRAMS", *STATUS))
     if not _count(read):
         return from_text(arrays(read))
@@ -75,7 +79,8 @@ async def _text(calls: Calls, media: list[pb_utils.Tensor]) -> Evidence:
     return from_text(arrays(read | await calls.infer("text_encoder", tokens, TEXT_OUTPUTS)))
 
 
-async def _speech(calls: Calls, media: list[pb_utils.Tensor]) -> Evidence:
+async def _speech(calls: Calls, inputs: Inputs) -> Evidence:
+    media = inputs.media["speech"]
     heard = await calls.infer("speech_frontend", media, ("MELS", *STATUS))
     mels = heard.pop("MELS")
     if not _count(heard):
@@ -83,16 +88,32 @@ async def _speech(calls: Calls, media: list[pb_utils.Tensor]) -> Evidence:
     return from_speech(arrays(heard | await calls.infer("speech_cnn", [mels], SPEECH_OUTPUTS)))
 
 
-async def _video(calls: Calls, media: list[pb_utils.Tensor]) -> Evidence:
-    seen = await calls.infer("face_crop", media, ("CROPS", "AGE_CROPS", *FACES))
-    crops, age_crops = seen.pop("CROPS"), seen.pop("AGE_CROPS")
-    if not _count(seen):
-        return from_video(arrays(seen))
+async def _video(calls: Calls, inputs: Inputs) -> Evidence:
+    media = list(inputs.media["video"])
+    person = past_person(inputs.past_video, inputs.past_gap)
+    if person is not None:
+        media.append(pb_utils.Tensor("PAST_PERSON", person))
+    seen = await calls.infer("face_crop", media, (*CROPS, *FACES))
+    crops, age_crops, other_crops = (seen.pop(name) for name in CROPS)
+    own, others = await _all(
+        _look(calls, crops, age_crops, _count(seen)),
+        _look(calls, other_crops, other_crops, _count(seen, "OTHER_COUNT")),
+    )
+    outputs = arrays(seen | own | {f"OTHER_{name}": value for name, value in others.items()})
+    return with_people(from_video(outputs), outputs)
+
+
+async def _look(
+    calls: Calls, crops: pb_utils.Tensor, age_crops: pb_utils.Tensor, count: int
+) -> dict[str, pb_utils.Tensor]:
+    """Ask the networks about one or more people's crops; about none without asking."""
+    if not count:
+        return {}
     felt, aged = await _all(
-        calls.infer("vgg_face", [crops], ("FEATURES", "EMOTION")),
+        calls.infer("vgg_face", [_renamed(crops, "CROPS")], ("FEATURES", "EMOTION")),
         calls.infer("age_gender", [_renamed(age_crops, "CROPS")], ("AGE", "GENDER")),
     )
-    return from_video(arrays(seen | felt | aged))
+    return felt | aged
 
 
 async def _with_clip_emotion(calls: Calls, video: Evidence) -> Evidence:
@@ -122,8 +143,8 @@ async def _all(*calls: Awaitable) -> list:
     return answers
 
 
-def _count(tensors: dict[str, pb_utils.Tensor]) -> int:
-    return int(tensors["COUNT"].as_numpy()[0])
+def _count(tensors: dict[str, pb_utils.Tensor], name: str = "COUNT") -> int:
+    return int(tensors[name].as_numpy()[0])
 
 
 def _renamed(tensor: pb_utils.Tensor, name: str) -> pb_utils.Tensor:

@@ -72,7 +72,19 @@ def _modality(evidence: Evidence) -> dict:
             entry["result"] = _codes(emotion, age, gender)
             if evidence.modality == "speech":
                 entry["result"] |= _age_band(float(age[0]))
-    return entry | evidence.details
+    return entry | evidence.details | _people(evidence, entry.get("result"))
+
+
+def _people(evidence: Evidence, own: dict[str, float] | None) -> dict:
+    """Add to each of a video's people what is known of them; of the main one, the video's own."""
+    if "people" not in evidence.details:
+        return {}
+    results = {number: _codes(*figures) for number, figures in evidence.others.items()}
+    people = []
+    for person in evidence.details["people"]:
+        result = own if person["main"] else results.get(person["id"])
+        people.append(person | ({"result": result} if result else {}))
+    return {"people": people}
 
 
 def _codes(emotion: np.ndarray, age: np.ndarray | None, gender: np.ndarray) -> dict[str, float]:

@@ -11,21 +11,30 @@ import numpy as np
 from bounded_worker import Leash, no_leash
 from containers import cause_of, open_container
 from contract import LIMITS, MediaError, SpeechStatus
-from resampling import Resampler, check_block
+from resampling import Resampler, check_block, heard_track, joined
 from sound_budgets import check_length, check_sound_bytes
 
 SAMPLE_RATE = 16_000
 #: Shorter recordings hold no syllable.
 MIN_SECONDS = 0.25
-#: Root mean square, full scale being 1, below which there is nothing to hear (-80 dB).
-SILENCE_RMS = 1e-4
+#: Peak, full scale being 1, below which there is nothing to hear (-80 dB): three steps of 16 bits.
+SILENCE = 1e-4
 
 #: Files of floats may be somewhat over full scale, and lossy codecs overshoot.
 LOUDEST = 100.0
 
 
 def decode_audio(data: bytes, name: str = "AUDIO", leash: Leash = no_leash) -> np.ndarray:
-    """Decode the first sound track of an encoded file.
+    """Decode a file's sound track as one channel, the mean of all; see `decode_channels`.
+
+    Returns:
+        Samples in [-1, 1] nominally, float32 [S], 16 kHz.
+    """
+    return decode_channels(data, name, leash).mean(axis=1)
+
+
+def decode_channels(data: bytes, name: str = "AUDIO", leash: Leash = no_leash) -> np.ndarray:
+    """Decode the sound track of an encoded file: the one that players take, or else the first.
 
     Args:
         data: A whole file in any container and codec that FFmpeg reads.
@@ -33,7 +42,8 @@ def decode_audio(data: bytes, name: str = "AUDIO", leash: Leash = no_leash) -> n
         leash: Is told how far the sound is decoded; what it raises ends the work.
 
     Returns:
-        Samples in [-1, 1] nominally, float32 [S], 16 kHz, the mean of all channels.
+        Samples in [-1, 1] nominally, float32 [S, channels], 16 kHz, at most
+        `resampling.HEARD_CHANNELS` channels.
 
     Raises:
         MediaError: The file is over a limit, unreadable, too short, or silent.
@@ -70,16 +80,13 @@ def _decode(data: bytes, name: str, leash: Leash) -> np.ndarray:
         blocks = list(_blocks(container, name, leash))
     if not blocks:
         raise MediaError(SpeechStatus.UNREADABLE, f"{name} holds no decodable sound")
-    return np.concatenate(blocks)
+    return joined(blocks)
 
 
 def _blocks(
     container: av.container.InputContainer, name: str, leash: Leash
 ) -> Iterator[np.ndarray]:
-    """Yield mono blocks float32 [n]; packets that do not decode are skipped as players do.
-
-    FFmpeg's own down-mix is 3 dB hotter than a mean.
-    """
+    """Yield blocks float32 [n, channels]; packets that do not decode are skipped as players do."""
     resampler = Resampler("flt", SAMPLE_RATE)
     seconds = 0.0
     for frame in _frames(container, leash):
@@ -88,37 +95,36 @@ def _blocks(
         check_length(name, seconds)
         leash(seconds)
         for part in resampler.resample(frame):
-            yield _mono(part, name)
+            yield _checked(part, name)
     for part in resampler.flush():
-        yield _mono(part, name)
+        yield _checked(part, name)
 
 
-def _mono(block: np.ndarray, name: str) -> np.ndarray:
+def _checked(block: np.ndarray, name: str) -> np.ndarray:
     if not (np.abs(block) <= LOUDEST).all():
         raise MediaError(
             SpeechStatus.UNREADABLE,
             f"{name} decodes to samples that are not finite or over {LOUDEST:g} times full scale",
         )
-    return block.mean(axis=1, dtype=np.float32)
+    return block
 
 
 def _frames(container: av.container.InputContainer, leash: Leash) -> Iterator[av.AudioFrame]:
-    for packet in container.demux(container.streams.audio[0]):
+    for packet in container.demux(heard_track(container)):
         leash()
         with suppress(av.InvalidDataError):
             yield from packet.decode()
 
 
 def _check_usable(samples: np.ndarray, name: str) -> None:
-    seconds = samples.size / SAMPLE_RATE
+    seconds = len(samples) / SAMPLE_RATE
     if seconds < MIN_SECONDS:
         raise MediaError(
             SpeechStatus.TOO_SHORT,
             f"{name} holds {seconds:.2f} s of sound, at least {MIN_SECONDS:g} s are needed",
         )
-    loudness = float(np.sqrt(np.mean(np.square(samples), dtype=np.float64)))
-    if loudness < SILENCE_RMS:
+    peak = float(np.ptp(samples, axis=0).max() / 2)
+    if peak < SILENCE:
         raise MediaError(
-            SpeechStatus.SILENT,
-            f"{name} is silent: root mean square {loudness:.1e}, at least {SILENCE_RMS:g}",
+            SpeechStatus.SILENT, f"{name} is silent: its peak is {peak:.1e}, at least {SILENCE:g}"
         )

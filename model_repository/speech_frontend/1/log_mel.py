@@ -8,44 +8,49 @@ and its scaling are part of the network, window by window.
 
 from __future__ import annotations
 
-import numpy as np
-from contract import LIMITS
-from mel import SAMPLE_RATE, band_power
+from typing import NamedTuple
 
-WINDOW = 2 * SAMPLE_RATE
-STRIDE = SAMPLE_RATE
+import numpy as np
+from bounded_worker import Leash, no_leash
+from mel import band_power
+from vad import VoiceDetector
+from voiced import WINDOW, voiced_windows
+
 MELS = 80
 #: Smallest power that is told from silence, as in Whisper.
 FLOOR = 1e-10
 
 
-def log_mel_windows(waveform: np.ndarray) -> np.ndarray:
-    """Turn a recording into the network's input.
+class MelWindows(NamedTuple):
+    """What the network gets of a recording; N windows, at least 1.
+
+    Attributes:
+        mels: float32 [N, 200, 80].
+        times: Begin of each window in seconds of the recording, float32 [N].
+        voice: How much each counts by its voice, 0 to 1, float32 [N].
+    """
+
+    mels: np.ndarray
+    times: np.ndarray
+    voice: np.ndarray
+
+
+def log_mel_windows(
+    recording: np.ndarray, detector: VoiceDetector, leash: Leash = no_leash
+) -> MelWindows:
+    """Turn a recording into the network's input, a row for each window with voice.
 
     Args:
-        waveform: Samples float32 [S] at 16 kHz, S >= 1.
+        recording: Samples float32 [S, channels] at 16 kHz, S >= 1; or [S].
+        detector: Of voice.
+        leash: Is asked before each window; what it raises ends the work.
 
-    Returns:
-        float32 [N, 200, 80], a row for each of `windows`.
+    Raises:
+        MediaError: There is no voice.
     """
-    return np.stack([log_mel(window) for window in windows(waveform)])
-
-
-def windows(waveform: np.ndarray) -> np.ndarray:
-    """Cut a recording into windows of 2 s, one a second.
-
-    Args:
-        waveform: Samples float32 [S] at 16 kHz, S >= 1.
-
-    Returns:
-        float32 [N, 32000], N = max(1, floor(seconds - 2) + 1), at most `LIMITS.windows`. A
-        recording under 2 s is padded with zeros at its end.
-    """
-    if waveform.size < WINDOW:
-        waveform = np.pad(waveform, (0, WINDOW - waveform.size))
-    count = min((waveform.size - WINDOW) // STRIDE + 1, LIMITS.windows)
-    starts = np.arange(count)[:, None] * STRIDE
-    return np.asarray(waveform, np.float32)[starts + np.arange(WINDOW)]
+    heard = voiced_windows(recording, detector, leash)
+    mels = np.stack([log_mel(window) for window in heard.sound])
+    return MelWindows(mels, heard.times, heard.voice)
 
 
 def log_mel(window: np.ndarray) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Triton model `speech_frontend`: encoded sound to log-mel windows, with a status.
+"""Triton model `speech_frontend`: encoded sound to log-mel windows of voice, with a status.
 
 What this process gets it hands over to one that decodes; nothing is decoded here.
 """
@@ -27,6 +27,9 @@ BUDGET = Budget(
     cpu_seconds_a_second=LIMITS.cpu_seconds_a_second,
 )
 
+#: The outputs with a row a window.
+WINDOWS = ("MELS", "TIMES", "VOICE")
+
 
 class TritonPythonModel:
     """One clip a request; requests are independent of each other."""
@@ -34,8 +37,10 @@ class TritonPythonModel:
     def initialize(self, args: dict[str, str]) -> None:
         """Start the process that decodes."""
         self._counters = Counters(pb_utils, "speech_frontend")
-        outputs = {one["name"]: one for one in json.loads(args["model_config"])["output"]}
-        self._no_windows = np.zeros((1, *map(int, outputs["MELS"]["dims"][1:])), np.float32)
+        outputs = {one["name"]: one["dims"] for one in json.loads(args["model_config"])["output"]}
+        self._padding = {
+            name: np.zeros((1, *map(int, outputs[name][1:])), np.float32) for name in WINDOWS
+        }
         self._decoder = BoundedProcess(Path(__file__).with_name("sound_worker.py"), BUDGET)
 
     def execute(self, requests: list) -> list:
@@ -48,34 +53,34 @@ class TritonPythonModel:
 
     def _respond(self, request: object) -> object:
         begin = time.monotonic()
-        mels, count, status, message = self._answer(request)
+        windows, count, status, message = self._answer(request)
         self._counters.add("stage_seconds", time.monotonic() - begin, stage="speech_frontend")
         texts = [message.encode(), MESSAGES[status][1].encode()]
         return pb_utils.InferenceResponse(
             [
-                pb_utils.Tensor("MELS", mels),
+                *(pb_utils.Tensor(name, windows[name]) for name in WINDOWS),
                 pb_utils.Tensor("COUNT", np.array([count], np.int32)),
                 pb_utils.Tensor("STATUS", np.array([status], np.int32)),
                 pb_utils.Tensor("MESSAGE", np.array(texts, np.object_)),
             ]
         )
 
-    def _answer(self, request: object) -> tuple[np.ndarray, int, SpeechStatus, str]:
-        """Return the windows, their count, the status and its cause in English."""
+    def _answer(self, request: object) -> tuple[dict[str, np.ndarray], int, SpeechStatus, str]:
+        """Return what has a row a window, their count, the status and its cause in English."""
         try:
             name, sound = read_sound(request)
         except MediaError as error:
-            return self._no_windows, 0, SpeechStatus(error.status), str(error)
+            return self._padding, 0, SpeechStatus(error.status), str(error)
         if sound is None:
-            return self._no_windows, 0, SpeechStatus.OK, ""
+            return self._padding, 0, SpeechStatus.OK, ""
         try:
             answer = self._decoder.ask(Message({}, {name: sound}), partial(is_given_up, request))
         except BoundedError as error:
             self._counters.add("refusals", reason=error.reason)
             cause = f"{name}: the decoder {error}"
-            return self._no_windows, 0, SpeechStatus.UNREADABLE, cause
+            return self._padding, 0, SpeechStatus.UNREADABLE, cause
         told = answer.values
-        return answer.arrays["MELS"], told["count"], SpeechStatus(told["status"]), told["message"]
+        return answer.arrays, told["count"], SpeechStatus(told["status"]), told["message"]
 
 
 def read_sound(request: object) -> tuple[str, np.ndarray | None]:

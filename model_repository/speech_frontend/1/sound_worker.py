@@ -1,57 +1,82 @@
-"""The process in which sound is decoded and cut into windows."""
+"""The process in which sound is decoded and cut into windows of voice."""
 
 from __future__ import annotations
 
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
 import numpy as np
-from audio import decode_audio, has_sound_track
+from audio import SAMPLE_RATE, decode_channels, has_sound_track
 from bounded_worker import Leash, Work, no_leash, serve
 from contract import MediaError, SpeechStatus
 from handover import Message
 from log_mel import MELS, log_mel_windows
+from vad import VoiceDetector
 
-#: What the network sees when there is nothing to hear; COUNT 0 says that it is padding.
-PADDING = np.zeros((1, 200, MELS), np.float32)
+
+class Hearing(NamedTuple):
+    """What the network gets of a recording, N windows; without usable sound there is padding.
+
+    Attributes:
+        mels: Log-mel windows float32 [N, 200, MELS].
+        times: Begin of each window in seconds of the recording, float32 [N].
+        voice: How much each counts by its voice, 0 to 1, float32 [N].
+        count: N, or 0 when there is nothing to hear and the only row is padding.
+        status: Whether the sound could be used.
+        message: Why not, in English.
+    """
+
+    mels: np.ndarray = np.zeros((1, 200, MELS), np.float32)
+    times: np.ndarray = np.zeros(1, np.float32)
+    voice: np.ndarray = np.zeros(1, np.float32)
+    count: int = 0
+    status: SpeechStatus = SpeechStatus.OK
+    message: str = ""
 
 
 def prepare() -> Work:
-    """Run the front end once, so that the first request pays for no set-up."""
-    log_mel_windows(np.zeros(32_000, np.float32))
-    return work
+    """Load the detector and run it once, so that the first request pays for no set-up."""
+    detector = VoiceDetector(Path(__file__).with_name("vad.onnx"))
+    detector(np.sin(np.arange(2 * SAMPLE_RATE, dtype=np.float32)))
+    return partial(work, detector)
 
 
-def work(request: Message, leash: Leash) -> Message:
+def work(detector: VoiceDetector, request: Message, leash: Leash) -> Message:
     """Answer a request of `model.py`."""
     audio, video = (
         request.arrays[name].tobytes() if name in request.arrays else None
         for name in ("AUDIO", "VIDEO")
     )
-    mels, status, message = mel_windows(audio, video, leash)
-    count = 0 if mels is PADDING else len(mels)
-    values = {"status": status, "message": message, "count": count}
-    return Message(values, {"MELS": mels})
+    heard = hear(audio, video, detector, leash)
+    values = {"status": heard.status, "message": heard.message, "count": heard.count}
+    arrays = {"MELS": heard.mels, "TIMES": heard.times, "VOICE": heard.voice}
+    return Message(values, arrays)
 
 
-def mel_windows(
-    audio: bytes | None, video: bytes | None, leash: Leash = no_leash
-) -> tuple[np.ndarray, SpeechStatus, str]:
+def hear(
+    audio: bytes | None, video: bytes | None, detector: VoiceDetector, leash: Leash = no_leash
+) -> Hearing:
     """Turn AUDIO, or else the sound track of VIDEO, into the network's input.
 
     Args:
         audio: An encoded sound file, or None.
         video: An encoded container, or None; one without sound counts as no speech at all.
+        detector: Of voice.
         leash: Is told how far the sound is decoded; what it raises ends the work.
-
-    Returns:
-        Log-mel windows float32 [N, 200, MELS], the status, and the English cause. Without usable
-        sound the windows are `PADDING` itself.
     """
     if audio is None and (video is None or not has_sound_track(video)):
-        return PADDING, SpeechStatus.OK, ""
+        return Hearing()
     data, name = (video, "VIDEO") if audio is None else (audio, "AUDIO")
     try:
-        return log_mel_windows(decode_audio(data, name, leash)), SpeechStatus.OK, ""
+        recording = decode_channels(data, name, leash)
     except MediaError as error:
-        return PADDING, SpeechStatus(error.status), str(error)
+        return Hearing(status=SpeechStatus(error.status), message=str(error))
+    try:
+        mels, times, voice = log_mel_windows(recording, detector, leash)
+    except MediaError as error:
+        return Hearing(status=SpeechStatus(error.status), message=f"{name}: {error}")
+    return Hearing(mels, times, voice, len(mels))
 
 
 if __name__ == "__main__":

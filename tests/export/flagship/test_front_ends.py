@@ -9,6 +9,8 @@ from types import ModuleType
 
 import numpy as np
 import pytest
+import vad
+from audio import decode_channels
 from contract import MediaError
 
 from export.flagship.repository import FRONT_ENDS, write_morphemes
@@ -28,6 +30,11 @@ def loaded(path: Path) -> ModuleType:
 @pytest.fixture(scope="module")
 def speech() -> ModuleType:
     return loaded(FRONT_ENDS / "speech_frontend" / "1" / "log_mel.py")
+
+
+@pytest.fixture(scope="module")
+def detector() -> vad.VoiceDetector:
+    return vad.VoiceDetector(Path(vad.__file__).resolve().with_name("vad.onnx"))
 
 
 @pytest.fixture
@@ -128,31 +135,53 @@ def test_the_filter_is_scipys_wiener(speech):
 def test_silence_before_and_after_loud_voice_is_cut(speech):
     samples = np.concatenate([np.zeros(4_800), np.full(4_800, 0.5), np.zeros(4_800)])
     voiced = np.repeat([False, True, False], 10)
-    assert speech.trimmed(samples, voiced).tolist() == [0.5] * 4_800
-    faint = samples * 0.01
-    assert speech.trimmed(faint, voiced).size == faint.size
+    assert speech.voiced_span(samples, voiced) == slice(4_800, 9_600)
+    assert speech.voiced_span(samples * 0.01, voiced) == slice(0, 14_400)
 
 
-def test_the_bands_of_an_utterance_are_normalised_as_one(speech):
+@pytest.fixture(scope="module")
+def recording(clip) -> np.ndarray:
+    """Return the voice of the demo clip, float32 [S, channels]."""
+    return decode_channels(clip, "VIDEO")
+
+
+def test_the_bands_of_an_utterance_are_normalised_as_one(speech, detector, recording):
     pytest.importorskip("webrtcvad", reason="needs requirements/flagship-models.txt")
-    time = np.arange(32_000) / 16_000
-    tone = np.float32(0.3) * np.sin(2 * np.pi * 220 * time).astype(np.float32)
-    noise = np.random.default_rng(0).normal(0, 0.01, 32_000).astype(np.float32)
-    windows = speech.log_mel_windows(tone + noise)
-    assert windows.shape == (1, 200, 40) and windows.dtype == np.float32
-    assert abs(windows.mean()) < 0.05 and abs(windows.std() - 1) < 0.05
+    heard = speech.log_mel_windows(recording[:40_000], detector)
+    assert heard.mels.shape == (1, 200, 40) and heard.mels.dtype == np.float32
+    assert abs(heard.mels.mean()) < 0.2 and abs(heard.mels.std() - 1) < 0.2
 
 
-def test_a_minute_gives_fourteen_windows_and_a_quarter_second_one(speech):
+def test_a_minute_gives_fourteen_windows_and_half_a_second_one(speech, detector, recording):
     pytest.importorskip("webrtcvad", reason="needs requirements/flagship-models.txt")
-    random = np.random.default_rng(0)
-    for seconds, count in ((60, 14), (0.25, 1)):
-        noise = random.normal(0, 0.1, int(seconds * 16_000)).astype(np.float32)
-        windows = speech.log_mel_windows(noise)
-        assert len(windows) == count and np.isfinite(windows).all()
+    for seconds, count in ((60, 14), (0.5, 1)):
+        samples = np.resize(recording[16_000:64_000], (int(seconds * 16_000), 1))
+        heard = speech.log_mel_windows(samples, detector)
+        assert len(heard.mels) == len(heard.times) == len(heard.voice) == count
+        assert np.isfinite(heard.mels).all()
+        assert (np.diff(heard.times) == 1).all()
+        assert (heard.voice > 0).all() and (heard.voice <= 1).all()
 
 
-def test_without_the_detector_the_recording_is_told_what_to_install(speech, monkeypatch):
+def test_windows_say_when_they_begin_in_the_recording_before_it_was_trimmed(
+    speech, detector, recording
+):
+    pytest.importorskip("webrtcvad", reason="needs requirements/flagship-models.txt")
+    voice = recording[: 4 * 16_000]
+    alone = speech.log_mel_windows(voice, detector).times[0]
+    later = np.concatenate([np.zeros_like(voice[:48_000]), voice])
+    assert speech.log_mel_windows(later, detector).times[0] == pytest.approx(alone + 3, abs=0.5)
+
+
+def test_a_recording_in_which_nobody_speaks_has_no_windows(speech, detector):
+    noise = np.random.default_rng(0).normal(0, 0.1, 64_000).astype(np.float32)
+    with pytest.raises(MediaError, match="nobody speaks"):
+        speech.log_mel_windows(noise, detector)
+
+
+def test_without_the_detector_the_recording_is_told_what_to_install(
+    speech, detector, recording, monkeypatch
+):
     monkeypatch.setattr(speech, "webrtcvad", None)
     with pytest.raises(MediaError, match="webrtcvad-wheels on the server: pip install"):
-        speech.log_mel_windows(np.ones(8_000, np.float32))
+        speech.log_mel_windows(recording, detector)

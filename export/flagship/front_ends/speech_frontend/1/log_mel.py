@@ -1,15 +1,21 @@
 """The original's way from a recording to windows of log-mel bands.
 
-It replaces the module of the same name of the default profile; decoding and mel bands are the
-same. Unlike there, a window depends on the whole recording: it is cleaned, trimmed and normalised
-as one.
+It replaces the module of the same name of the default profile; decoding, the choice of the channel,
+what is no voice and mel bands are the same. Unlike there, a window depends on the whole recording:
+it is cleaned, trimmed and normalised as one.
 """
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
+from bounded_worker import Leash, no_leash
 from contract import MediaError, SpeechStatus
-from mel import SAMPLE_RATE, band_power
+from mel import HOP, SAMPLE_RATE, band_power
+from vad import VoiceDetector
+from voiced import NO_VOICE, enough_voice, loudest_voice, weight
+from voiced import WINDOW as PIECE
 
 try:
     import webrtcvad
@@ -31,25 +37,75 @@ VAD_FRAME = 480
 VAD_LOUDNESS = 0.01
 
 
-def log_mel_windows(waveform: np.ndarray) -> np.ndarray:
-    """Turn a recording into the network's input.
+class MelWindows(NamedTuple):
+    """What the network gets of a recording; N windows, 1 to 14.
+
+    Attributes:
+        mels: float32 [N, 200, 40]; a short recording's only window ends with zeros.
+        times: Begin of each window in seconds of the recording, float32 [N].
+        voice: How much each counts by its voice, 0 to 1, float32 [N].
+    """
+
+    mels: np.ndarray
+    times: np.ndarray
+    voice: np.ndarray
+
+
+def log_mel_windows(
+    recording: np.ndarray, detector: VoiceDetector, leash: Leash = no_leash
+) -> MelWindows:
+    """Turn a recording into the network's input: windows of 2 s every second.
 
     Args:
-        waveform: Samples float32 [S] at 16 kHz.
-
-    Returns:
-        float32 [N, 200, 40], N from 1 to 14, windows of 2 s every second; a short recording's only
-        one ends with zeros.
+        recording: Samples float32 [S, channels] at 16 kHz, or [S].
+        detector: Of voice; it chooses the channel and weighs the windows.
+        leash: Is asked before each 2 s; what it raises ends the work.
 
     Raises:
-        MediaError: Voice activity cannot be found because a package is not installed.
+        MediaError: There is no voice, or a package that looks for it is not installed.
     """
-    power = band_power(_voiced(pre_emphasised(denoised(waveform))), MELS)
+    waveform, voiced = one_channel(recording, detector, leash)
+    samples = pre_emphasised(denoised(waveform))
+    kept = _voiced(samples)
+    power = band_power(samples[kept], MELS)
     bands = np.log(power + FLOOR)
     bands = (bands - bands.mean()) / (bands.std() or 1.0)
     used = np.zeros((LONGEST, MELS), np.float32)
     used[: len(bands)] = bands[:LONGEST]
-    return np.stack([used[start : start + WINDOW] for start in window_starts(len(bands))])
+    starts = window_starts(len(bands))
+    frames = kept.start // HOP + np.array(starts)
+    return MelWindows(
+        np.stack([used[start : start + WINDOW] for start in starts]),
+        (frames * HOP / SAMPLE_RATE).astype(np.float32),
+        np.array([weight(voiced[frame : frame + WINDOW]) for frame in frames], np.float32),
+    )
+
+
+def one_channel(
+    recording: np.ndarray, detector: VoiceDetector, leash: Leash
+) -> tuple[np.ndarray, np.ndarray]:
+    """Take what carries the voice in each 2 s.
+
+    Returns:
+        Samples float32 [S], and whether each 10 ms is voiced, a window longer than the recording.
+
+    Raises:
+        MediaError: There is no voice.
+    """
+    recording = np.atleast_2d(recording.T).T
+    size = len(recording)
+    count = -(-size // PIECE)
+    padded = np.pad(recording, ((0, count * PIECE - size), (0, 0)))
+    waveforms, voiced = [], [np.zeros(0, bool)]
+    for piece in padded.reshape(count, PIECE, -1):
+        leash()
+        waveform, where = loudest_voice(piece, detector)
+        waveforms.append(waveform)
+        voiced.append(where)
+    if max(where.sum() for where in voiced) < enough_voice(size):
+        raise MediaError(SpeechStatus.NO_VOICE, NO_VOICE)
+    voiced.append(np.zeros(WINDOW, bool))
+    return np.concatenate(waveforms)[:size], np.concatenate(voiced)
 
 
 def denoised(waveform: np.ndarray) -> np.ndarray:
@@ -90,15 +146,15 @@ def window_starts(frames: int) -> list[int]:
     return starts
 
 
-def trimmed(samples: np.ndarray, voiced: np.ndarray) -> np.ndarray:
-    """Keep what lies between the first and the last loud stretch of voice.
+def voiced_span(samples: np.ndarray, voiced: np.ndarray) -> slice:
+    """Return what lies between the first and the last loud stretch of voice.
 
     Args:
         samples: [S], its peak 1.
         voiced: Whether each frame of 30 ms holds voice.
 
     Returns:
-        Part of `samples`; all of it where no stretch is loud enough.
+        Its place in `samples`; all of them where no stretch is loud enough.
     """
     padded = np.concatenate([[False], voiced, [False]]).astype(int)
     edges = np.flatnonzero(np.diff(padded)).reshape(-1, 2) * VAD_FRAME
@@ -107,18 +163,17 @@ def trimmed(samples: np.ndarray, voiced: np.ndarray) -> np.ndarray:
         for start, end in edges
         if start < samples.size and _loudness(samples[start:end]) > VAD_LOUDNESS
     ]
-    return samples[loud[0][0] : loud[-1][1]] if loud else samples
+    return slice(loud[0][0], min(loud[-1][1], samples.size)) if loud else slice(0, samples.size)
 
 
 def _loudness(samples: np.ndarray) -> float:
     return float(np.sqrt(np.mean(samples**2)))
 
 
-def _voiced(samples: np.ndarray) -> np.ndarray:
-    """Trim a recording by voice activity, judged with its peak at full scale."""
-    peak = samples.max() or 1.0
-    scaled = samples / peak
-    return trimmed(scaled, _voice_activity(scaled)) * peak
+def _voiced(samples: np.ndarray) -> slice:
+    """Say where a recording's voice begins and ends, judged with its peak at full scale."""
+    scaled = samples / (samples.max() or 1.0)
+    return voiced_span(scaled, _voice_activity(scaled))
 
 
 def _voice_activity(samples: np.ndarray) -> np.ndarray:

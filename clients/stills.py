@@ -1,0 +1,1 @@
+../model_repository/face_crop/1/stills.py

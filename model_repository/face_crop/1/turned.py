@@ -1,0 +1,60 @@
+"""Whether a picture without an upright face is turned: filmed sideways, and no tag says so.
+
+A clear face is looked for at each quarter turn. The networks see a turned face as none or as an
+unlikely one, so the picture is turned where there is a clear one and none as it came.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from itertools import islice
+
+import numpy as np
+from bounded_worker import Leash, no_leash
+from contract import MediaError
+from mtcnn import Face
+from picture import Picture
+from video import Clip
+
+#: A face of this probability is one. Of 396 upright pictures of a face none was said to be turned
+#: by it, of 1,188 turned ones 92 % were and 4 the wrong way, of 466 without a face none was.
+CLEAR = 0.99
+#: The seconds of a clip that are looked at.
+SECONDS = 3
+
+
+def turned_by(picture: Picture, detect: Callable[[Picture, Sequence[Face]], list[Face]]) -> int:
+    """Return by how many quarter turns counter-clockwise a picture must be turned; 0 if by none.
+
+    Args:
+        picture: The picture, as it came.
+        detect: Finds the faces of a picture: `Mtcnn.detect`.
+    """
+    upright, *turned = (
+        max((face.score for face in detect(view, ())), default=0.0)
+        for view in (np.ascontiguousarray(np.rot90(picture, turns)) for turns in range(4))
+    )
+    best = max(turned)
+    return 1 + turned.index(best) if upright < CLEAR <= best else 0
+
+
+def is_turned(
+    clip: Clip,
+    detect: Callable[[Picture, Sequence[Face]], list[Face]],
+    leash: Leash = no_leash,
+) -> bool:
+    """Tell whether one of a clip's first pictures is turned; one of each second is looked at.
+
+    Args:
+        clip: A clip in which no usable face was found.
+        detect: See `turned_by`.
+        leash: Is asked before each picture.
+    """
+    for frames in islice(clip.seconds(), SECONDS):
+        leash()
+        try:
+            if frames and turned_by(frames[len(frames) // 2].pixels(), detect):
+                return True
+        except MediaError:
+            continue  # a damaged picture says nothing
+    return False
