@@ -152,11 +152,6 @@ class Recognition(Judgement):
         return self["video"].people if "video" in self.modalities else ()
 
     @property
-    def people(self) -> list[dict[str, Any]]:
-        """Who was seen in the video, the person whom it is about first; see the server's README."""
-        return self.modalities.get("video", {}).get("people", [])
-
-    @property
     def failures(self) -> dict[str, str]:
         """Why, for each modality that something was wrong with."""
         return {

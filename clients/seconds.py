@@ -20,13 +20,13 @@ from typing import NamedTuple
 
 import av
 import numpy as np
-from av.video.reformatter import VideoReformatter
 
-from clients.arrays import encode_picture, encode_wav, shrunk
+from clients.arrays import LONGER_SIDE, encode_picture, encode_wav
 from clients.clock import StreamClock, Track
 from clients.contract import LIMITS, SPEECH_STRIDE, SPEECH_WINDOW
 from clients.errors import MediaTypeError, UnreadableFileError
 from clients.media import Chunk, Media, Span, encode_text, name_of, read
+from clients.orientation import FrameConverter
 from clients.protocol import Call, Context, Recognition, recognise_call
 from clients.resampling import Resampler
 from clients.tracks import SOUND_ERRORS, Recording, audible, cause, frames, joined, opened
@@ -206,7 +206,8 @@ class _Reader:
         start = recording.container.start_time
         self._clock = StreamClock(None if start is None else Fraction(start, av.time_base))
         self._resampler = Resampler("s16", SOUND_RATE)
-        self._scaler = VideoReformatter()
+        aspects = (one.sample_aspect_ratio for one in tracks if isinstance(one, av.VideoStream))
+        self._converter = FrameConverter(next(aspects, None))
         self._tenth = -1
         self._deaf = False
         self._interval = Fraction(1, FALLBACK_FPS)
@@ -234,12 +235,8 @@ class _Reader:
             yield _Piece(float(at), "picture", self._encoded(frame), float(self._interval))
 
     def _encoded(self, frame: av.VideoFrame) -> bytes:
-        width, height = shrunk(frame.width, frame.height)
-        method = "AREA" if width < frame.width else "BICUBIC"
-        pixels = self._scaler.reformat(
-            frame, width=width, height=height, format="rgb24", interpolation=method
-        ).to_ndarray()
-        return encode_picture(np.rot90(pixels, round(frame.rotation / 90)))
+        divisor = max(1.0, max(self._converter.size_of(frame)) / LONGER_SIDE)
+        return encode_picture(self._converter.upright(frame, divisor))
 
     def _sound(self, stamp: Fraction | None, frame: av.AudioFrame) -> Iterator[_Piece]:
         if self._deaf:
