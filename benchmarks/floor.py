@@ -113,13 +113,7 @@ class Pipeline:
         return replace(video, emotion=whole["EMOTION"])
 
     def _fuse(self, evidence: dict) -> dict[str, float]:
-        inputs: Arrays = {}
-        for name, one in evidence.items():
-            arrays = {"FEATURES": one.features, "EMOTION": one.emotion}
-            arrays |= {} if name == "text" else {"AGE": one.age, "GENDER": one.gender}
-            arrays["COUNT"] = np.array([one.count], np.int32)
-            inputs |= {f"{name.upper()}_{key}": array for key, array in arrays.items()}
-        fused = self._infer("fusion", **inputs)
+        fused = self._infer("fusion", **self._evidence.fusion_inputs(evidence))
         parts = (fused[name] for name in ("EMOTION", "AGE", "GENDER", "WEIGHTS"))
         return json.loads(self._result_json(evidence, *parts))["result"]
 

@@ -29,22 +29,22 @@ def test_an_upright_picture_is_not_turned(picture, detector):
 
 
 @pytest.mark.parametrize("turns", [1, 3])
-def test_a_turned_clips_message_says_so(turns, detector):
+def test_a_turned_clips_message_says_so(turns, eyes):
     film = encode([turned(person(), turns)] * 10)
-    answer = answer_clip(film, None, None, detector.detect)
+    answer = answer_clip(film, None, None, eyes)
     assert answer.code in (VideoStatus.NO_FACE, VideoStatus.OCCLUDED)
     assert answer.message == TURNED_MESSAGE
 
 
-def test_a_clip_of_a_wall_has_no_face(detector):
-    answer = answer_clip(None, [jpeg(wall())] * 10, 10.0, detector.detect)
+def test_a_clip_of_a_wall_has_no_face(eyes):
+    answer = answer_clip(None, [jpeg(wall())] * 10, 10.0, eyes)
     assert answer.message == MESSAGES[VideoStatus.NO_FACE]
 
 
-def test_a_picture_that_says_how_it_is_turned_is_none(detector):
+def test_a_picture_that_says_how_it_is_turned_is_none(eyes):
     exif = Image.Exif()
     exif[0x0112] = 6
     target = io.BytesIO()
     Image.fromarray(turned(person(), 1)).save(target, "JPEG", exif=exif)
-    answer = answer_clip(None, [target.getvalue()] * 4, 10.0, detector.detect)
+    answer = answer_clip(None, [target.getvalue()] * 4, 10.0, eyes)
     assert answer.code is VideoStatus.OK and answer.crops

@@ -15,7 +15,16 @@ from contract import (
     MediaError,
     VideoStatus,
 )
-from evidence import absent, from_speech, from_text, from_video, refused, unanswered, with_past
+from evidence import (
+    absent,
+    from_speech,
+    from_text,
+    from_video,
+    fusion_inputs,
+    refused,
+    unanswered,
+    with_past,
+)
 from past_rows import check_rows
 from refusals import NotFiniteError
 from result import result_json
@@ -35,6 +44,8 @@ def speech_outputs(count: int = 2) -> dict[str, np.ndarray]:
         "EMOTION": posterior(*range(count)),
         "AGE": np.linspace(30, 40, count, dtype=np.float32)[:, None],
         "GENDER": np.repeat(MALE, count, axis=0),
+        "TIMES": np.arange(count, dtype=np.float32),
+        "VOICE": np.linspace(0.5, 1.0, count, dtype=np.float32),
         "COUNT": np.array([count], np.int32),
         "STATUS": np.array([0], np.int32),
         "MESSAGE": MESSAGE,
@@ -73,8 +84,30 @@ def test_speech_context_rows_can_be_handed_back_as_past():
     assert evidence.context.shape == (2, SPEECH_ROW)
     again = with_past(absent("speech"), evidence.context)
     assert again.present and again.count == 2
-    for name in ("features", "emotion", "age", "gender"):
+    for name in ("features", "emotion", "age", "gender", "weights"):
         np.testing.assert_array_equal(getattr(again, name), getattr(evidence, name))
+
+
+def test_a_voices_own_result_is_the_mean_of_its_windows_by_their_voice():
+    outputs = speech_outputs(2) | {"VOICE": np.array([0.25, 0.75], np.float32)}
+    report = document(speech=from_speech(outputs))["modalities"]["speech"]
+    assert report["result"]["20000"] == pytest.approx(0.25 * 30 + 0.75 * 40)
+    assert report["result"]["10002"] == pytest.approx(3 * report["result"]["10001"], rel=0.01)
+    assert (report["times"], report["voice"]) == ([0.0, 1.0], [0.25, 0.75])
+
+
+def test_fusion_gets_how_much_each_window_counts():
+    inputs = fusion_inputs({"speech": from_speech(speech_outputs(3)), "text": absent("text")})
+    np.testing.assert_array_equal(inputs["SPEECH_WEIGHTS"], [0.5, 0.75, 1.0])
+    assert "TEXT_WEIGHTS" not in inputs
+
+
+def test_around_an_age_stands_between_which_years_it_may_be():
+    modalities = document(speech=from_speech(speech_outputs()), video=from_video(video_outputs()))
+    for name in ("speech", "video"):
+        result = modalities["modalities"][name]["result"]
+        assert result["20000_low"] < result["20000"] < result["20000_high"]
+    assert set(modalities["result"]) == {*map(str, range(10001, 10008)), "20000", "30001", "30002"}
 
 
 def test_past_rows_come_before_the_chunks_own():

@@ -25,6 +25,8 @@ EMOTION_CODES = {
 }
 EMOTIONS = tuple(EMOTION_CODES.values())
 AGE_CODE = "20000"
+#: In a modality's own result: between which years the age of four of five such people is.
+AGE_LOW_CODE, AGE_HIGH_CODE = "20000_low", "20000_high"
 #: The original's age bands of a voice: code to [low, high) in years.
 AGE_BAND_CODES = {"20003": (0.0, 30.0), "20004": (30.0, 40.0), "20005": (40.0, float("inf"))}
 #: Every AGE is within these years: the networks say no others, or are held to them.

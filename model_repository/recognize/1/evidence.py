@@ -18,6 +18,7 @@ from contract import (
     MESSAGES,
     ROW_TAIL,
     SPEECH_FEATURE,
+    SPEECH_WINDOW,
     TEXT_FEATURE,
     VIDEO_FEATURE,
     MediaError,
@@ -131,7 +132,9 @@ def from_speech(outputs: dict[str, np.ndarray]) -> Evidence:
     if not evidence.count:
         return replace(evidence, present=evidence.error_code != SpeechStatus.OK)
     age = np.clip(outputs["AGE"], *AGE_YEARS)
-    weights = outputs.get("VOICE", np.ones(evidence.count, np.float32))
+    weights = outputs["VOICE"]
+    evidence.details["times"] = outputs["TIMES"].tolist()
+    evidence.details["voice"] = [round(float(share), 3) for share in weights]
     own = [outputs["FEATURES"], outputs["EMOTION"], age, outputs["GENDER"], weights[:, None]]
     return replace(
         evidence,
@@ -141,8 +144,7 @@ def from_speech(outputs: dict[str, np.ndarray]) -> Evidence:
         gender=outputs["GENDER"],
         weights=weights,
         context=np.concatenate(own, axis=1),
-        # Windows of 2 s, one every second.
-        seconds=evidence.count + 1.0,
+        seconds=float(outputs["TIMES"][-1]) + SPEECH_WINDOW,
     )
 
 
@@ -222,6 +224,20 @@ def with_past(evidence: Evidence, past: np.ndarray) -> Evidence:
         emotion=_join(emotion, evidence.emotion, evidence.count),
         weights=_join(rest[:, 0], evidence.weights, evidence.count),
     )
+
+
+def fusion_inputs(evidence: dict[str, Evidence]) -> dict[str, np.ndarray]:
+    """Lay every modality's evidence out as the tensors of `fusion`, by name."""
+    inputs: dict[str, np.ndarray] = {}
+    for name, one in evidence.items():
+        tensors = {"FEATURES": one.features, "EMOTION": one.emotion}
+        if name != "text":
+            tensors |= {"AGE": one.age, "GENDER": one.gender}
+        if one.weights is not None:
+            tensors["WEIGHTS"] = one.weights
+        tensors["COUNT"] = np.array([one.count], np.int32)
+        inputs |= {f"{name.upper()}_{key}": value for key, value in tensors.items()}
+    return inputs
 
 
 def _join(past: np.ndarray, own: np.ndarray, own_count: int) -> np.ndarray:

@@ -17,7 +17,7 @@ from account import Account, Visit
 from calls import Calls, arrays
 from contract import MODALITIES, SPEECH_ROW, VIDEO_ROW
 from effort import Effort
-from evidence import Evidence
+from evidence import Evidence, fusion_inputs
 from inputs import Inputs, read_inputs
 from line import Line
 from metrics import Counters
@@ -96,7 +96,7 @@ async def recognize(calls: Calls, inputs: Inputs, visit: Visit) -> dict[str, np.
     """
     visit.evidence = evidence = await gather_evidence(calls, inputs)
     _require_usable(evidence)
-    fused = arrays(await calls.infer("fusion", _fusion_inputs(evidence), FUSION_OUTPUTS))
+    fused = arrays(await calls.infer("fusion", _fusion_tensors(evidence), FUSION_OUTPUTS))
     result = result_json(evidence, *(fused[name] for name in FUSION_OUTPUTS))
     return {
         "RESULT": np.array([result.encode()], np.object_),
@@ -121,15 +121,8 @@ def _require_usable(evidence: dict[str, Evidence]) -> None:
     raise UnavailableError("models", sentence)
 
 
-def _fusion_inputs(evidence: dict[str, Evidence]) -> list[pb_utils.Tensor]:
-    tensors = []
-    for name, one in evidence.items():
-        values = {"FEATURES": one.features, "EMOTION": one.emotion}
-        if name != "text":
-            values |= {"AGE": one.age, "GENDER": one.gender}
-        values["COUNT"] = np.array([one.count], np.int32)
-        tensors += [
-            pb_utils.Tensor(f"{name.upper()}_{key}", np.ascontiguousarray(value))
-            for key, value in values.items()
-        ]
-    return tensors
+def _fusion_tensors(evidence: dict[str, Evidence]) -> list[pb_utils.Tensor]:
+    return [
+        pb_utils.Tensor(name, np.ascontiguousarray(value))
+        for name, value in fusion_inputs(evidence).items()
+    ]

@@ -31,6 +31,7 @@ from refusals import UnavailableError
 TEXT_OUTPUTS = ("FEATURES", "EMOTION")
 SPEECH_OUTPUTS = ("FEATURES", "EMOTION", "AGE", "GENDER")
 STATUS = ("COUNT", "STATUS", "MESSAGE")
+WINDOWS = ("TIMES", "VOICE")
 CROPS = ("CROPS", "AGE_CROPS", "OTHER_CROPS")
 FACES = (
     *("TIMES", "BOXES", "SCORES", "SHARPNESS", "AGE_ROWS"),
@@ -81,7 +82,7 @@ async def _text(calls: Calls, inputs: Inputs) -> Evidence:
 
 async def _speech(calls: Calls, inputs: Inputs) -> Evidence:
     media = inputs.media["speech"]
-    heard = await calls.infer("speech_frontend", media, ("MELS", *STATUS))
+    heard = await calls.infer("speech_frontend", media, ("MELS", *WINDOWS, *STATUS))
     mels = heard.pop("MELS")
     if not _count(heard):
         return from_speech(arrays(heard))

@@ -67,8 +67,8 @@ def check_rows(name: str, rows: np.ndarray) -> None:
     _require(name, "the age", f"{low:g} to {high:g} years", (age >= low) & (age <= high))
     _require_posterior(name, "the gender", gender)
     if name == "PAST_SPEECH":
-        sure = (rest >= 0) & (rest <= 1 + TOLERANCE)
-        _require(name, "the weight", "within 0 to 1", sure)
+        sure = (rest > 0) & (rest <= 1 + TOLERANCE)
+        _require(name, "the weight", "more than 0 and at most 1", sure)
     else:
         place, identity = np.split(rest, [PLACE], axis=1)
         inside = np.abs(place) <= PLACE_LIMIT

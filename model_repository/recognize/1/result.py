@@ -3,14 +3,27 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 
 import numpy as np
-from contract import AGE_BAND_CODES, AGE_CODE, EMOTION_CODES, GENDER_CODES, MODALITIES, SCHEMA
+from age_interval import read_intervals
+from contract import (
+    AGE_BAND_CODES,
+    AGE_CODE,
+    AGE_HIGH_CODE,
+    AGE_LOW_CODE,
+    EMOTION_CODES,
+    GENDER_CODES,
+    MODALITIES,
+    SCHEMA,
+)
 from evidence import Evidence
 from refusals import NotFiniteError
 
 #: The original rounds every figure so.
 DECIMALS = 4
+
+_INTERVALS = read_intervals()
 
 
 def result_json(
@@ -64,22 +77,42 @@ def _modality(evidence: Evidence) -> dict:
         "count": evidence.count,
     }
     if evidence.count:
-        emotion = evidence.emotion.reshape(-1, len(EMOTION_CODES)).mean(axis=0)
-        if evidence.modality == "text":
-            entry["result"] = _codes(emotion, None, evidence.gender)
-        else:
-            age, gender = evidence.age.mean(axis=0), evidence.gender.mean(axis=0)
-            entry["result"] = _codes(emotion, age, gender)
-            if evidence.modality == "speech":
-                entry["result"] |= _age_band(float(age[0]))
+        entry["result"] = _result(evidence)
     return entry | evidence.details | _people(evidence, entry.get("result"))
+
+
+def _result(evidence: Evidence) -> dict[str, float]:
+    """Give a modality's own codes: the means of its rows, each as much as it counts."""
+    emotion = _mean(evidence.emotion.reshape(-1, len(EMOTION_CODES)), evidence.weights)
+    if evidence.modality == "text":
+        return _codes(emotion, None, evidence.gender)
+    age, gender = (_mean(rows, evidence.weights) for rows in (evidence.age, evidence.gender))
+    codes = _person_codes(evidence.modality, emotion, age, gender)
+    return codes | (_age_band(float(age[0])) if evidence.modality == "speech" else {})
+
+
+def _mean(rows: np.ndarray, weights: np.ndarray | None) -> np.ndarray:
+    return np.average(rows, axis=0, weights=weights)
+
+
+def _person_codes(
+    modality: str, emotion: np.ndarray, age: np.ndarray, gender: np.ndarray
+) -> dict[str, float]:
+    """Write what one source says of a person; around the age stands what it may be off."""
+    codes = _codes(emotion, age, gender)
+    if modality not in _INTERVALS:
+        return codes
+    bounds = _INTERVALS[modality].around(float(age[0]))
+    return codes | _rounded((AGE_LOW_CODE, AGE_HIGH_CODE), bounds)
 
 
 def _people(evidence: Evidence, own: dict[str, float] | None) -> dict:
     """Add to each of a video's people what is known of them; of the main one, the video's own."""
     if "people" not in evidence.details:
         return {}
-    results = {number: _codes(*figures) for number, figures in evidence.others.items()}
+    results = {
+        number: _person_codes("video", *figures) for number, figures in evidence.others.items()
+    }
     people = []
     for person in evidence.details["people"]:
         result = own if person["main"] else results.get(person["id"])
@@ -94,7 +127,7 @@ def _codes(emotion: np.ndarray, age: np.ndarray | None, gender: np.ndarray) -> d
     return codes | {AGE_CODE: round(float(age[0]), DECIMALS)} | _rounded(GENDER_CODES, gender)
 
 
-def _rounded(codes: dict[str, str], values: np.ndarray) -> dict[str, float]:
+def _rounded(codes: Iterable[str], values: Iterable[float]) -> dict[str, float]:
     return {code: round(float(value), DECIMALS) for code, value in zip(codes, values, strict=True)}
 
 
