@@ -293,9 +293,7 @@ class _Assembler:
     def finish(self) -> Iterator[Second]:
         yield from self._complete(self._end)
         rest = self._end - self._begin
-        # Windows begin at whole seconds: less than one of sound alone brings nothing.
-        shortest = SHORTEST_REST if self._pictures else 1.0
-        if rest >= shortest or (rest > 0 and not self._begin):
+        if rest >= SHORTEST_REST or (rest > 0 and not self._begin):
             yield self._cut(rest)
 
     def _complete(self, reached: float) -> Iterator[Second]:
@@ -323,14 +321,10 @@ class _Assembler:
         return Second(float(begin), float(end), chunk, windows, self._total)
 
     def _heard(self, begin: float, seconds: float) -> tuple[bytes | None, int]:
-        """Return the sound of a step with its overlap, and how many windows that fills.
-
-        Windows begin at whole seconds, so a rest fills none unless there is nothing else.
-        """
-        heard = math.floor(seconds) if begin else seconds
-        if not heard or self._sound.end <= begin:
+        """Return the sound of a step with its overlap, and how many windows that fills."""
+        if self._sound.end <= begin:
             return None, 0
-        samples = self._sound.cut(begin - (OVERLAP if begin else 0), begin + heard)
+        samples = self._sound.cut(begin - (OVERLAP if begin else 0), begin + seconds)
         windows = max(0, math.floor(len(samples) / SOUND_RATE) - SPEECH_WINDOW + 1)
         return encode_wav(samples, SOUND_RATE), windows
 
