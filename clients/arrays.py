@@ -112,17 +112,12 @@ def encode_picture(picture: np.ndarray) -> bytes:
         picture: RGB, uint8 [H, W, 3].
     """
     image = Image.fromarray(np.ascontiguousarray(picture))
-    if max(image.size) > LONGER_SIDE:
-        image = image.resize(shrunk(*image.size), Image.Resampling.BOX)
+    if (longer := max(image.size)) > LONGER_SIDE:
+        size = (max(1, round(side * LONGER_SIDE / longer)) for side in image.size)
+        image = image.resize(tuple(size), Image.Resampling.BOX)
     file = io.BytesIO()
     image.save(file, "JPEG", quality=JPEG_QUALITY)
     return file.getvalue()
-
-
-def shrunk(width: int, height: int) -> tuple[int, int]:
-    """Return the size at which a picture is sent: its longer side is at most `LONGER_SIDE`."""
-    scale = min(1.0, LONGER_SIDE / max(width, height))
-    return max(1, round(width * scale)), max(1, round(height * scale))
 
 
 def encode_wav(samples: np.ndarray, rate: int) -> bytes:

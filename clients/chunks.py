@@ -39,6 +39,8 @@ logger = logging.getLogger(__name__)
 
 #: Seconds that neighbouring pieces of sound share.
 SOUND_OVERLAP = SPEECH_WINDOW - SPEECH_STRIDE
+#: Of less sound after the last whole window, in seconds, the server makes none.
+LEAST_REST = 0.25
 #: More than what speech models hear; keeps a minute of WAV far below the server's byte limit.
 MAX_SOUND_RATE = 48_000
 #: As many channels as a minute at that rate may have, 16 bits each.
@@ -242,8 +244,8 @@ def _wav_pieces(
             held = [samples[step_size:]]
             size -= step_size
             pieces += 1
-    # Nothing shorter than one of the server's windows is worth a request of its own.
-    if size >= SPEECH_WINDOW * rate or (size and not pieces):
+    # What the server makes no window of is not worth a request of its own.
+    if size >= (SOUND_OVERLAP + LEAST_REST) * rate or (size and not pieces):
         yield piece(joined(held, MAX_SOUND_CHANNELS))
 
 

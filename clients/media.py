@@ -15,7 +15,7 @@ from clients.arrays import Pictures, Samples, is_number
 from clients.errors import MediaTypeError, UnreadableFileError
 
 #: Frames of a folder are the files with these endings.
-IMAGE_SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".webp"})
+IMAGE_SUFFIXES = frozenset({".avif", ".bmp", ".heic", ".heif", ".jpeg", ".jpg", ".png", ".webp"})
 
 #: Where one encoded file may be: in memory, at a path, or in a file opened in binary.
 Encoded = bytes | bytearray | memoryview | str | os.PathLike | BinaryIO

@@ -230,7 +230,7 @@ class Recogniser:
 
         Yields:
             A moment as soon as it is answered; also where nothing could be recognised. A last rest
-            of less than half a second, or of a second of sound alone, is none.
+            of less than half a second is none.
 
         Raises:
             MediaTypeError: `hop` or `window` is out of bounds.

@@ -13,20 +13,20 @@ import math
 from collections import deque
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import reduce
 from typing import NamedTuple
 
 import av
 import numpy as np
-from av.video.reformatter import VideoReformatter
 
-from clients.arrays import encode_picture, encode_wav, shrunk
+from clients.arrays import LONGER_SIDE, encode_picture, encode_wav
 from clients.clock import StreamClock, Track
 from clients.contract import LIMITS, SPEECH_STRIDE, SPEECH_WINDOW
 from clients.errors import MediaTypeError, UnreadableFileError
 from clients.media import Chunk, Media, Span, encode_text, name_of, read
+from clients.orientation import FrameConverter
 from clients.protocol import Call, Context, Recognition, recognise_call
 from clients.resampling import Resampler
 from clients.tracks import SOUND_ERRORS, Recording, audible, cause, frames, joined, opened
@@ -133,7 +133,7 @@ class Past:
 
     def add(self, second: Second, rows: Context) -> None:
         """Keep a second's rows; those of a padded window are not the recording's."""
-        kept = rows if second.windows else Context(video=rows.video)
+        kept = rows if second.windows else replace(rows, speech=rows.speech[:0])
         self._rows.append((second.begin, kept))
 
 
@@ -206,7 +206,8 @@ class _Reader:
         start = recording.container.start_time
         self._clock = StreamClock(None if start is None else Fraction(start, av.time_base))
         self._resampler = Resampler("s16", SOUND_RATE)
-        self._scaler = VideoReformatter()
+        aspects = (one.sample_aspect_ratio for one in tracks if isinstance(one, av.VideoStream))
+        self._converter = FrameConverter(next(aspects, None))
         self._tenth = -1
         self._deaf = False
         self._interval = Fraction(1, FALLBACK_FPS)
@@ -234,12 +235,8 @@ class _Reader:
             yield _Piece(float(at), "picture", self._encoded(frame), float(self._interval))
 
     def _encoded(self, frame: av.VideoFrame) -> bytes:
-        width, height = shrunk(frame.width, frame.height)
-        method = "AREA" if width < frame.width else "BICUBIC"
-        pixels = self._scaler.reformat(
-            frame, width=width, height=height, format="rgb24", interpolation=method
-        ).to_ndarray()
-        return encode_picture(np.rot90(pixels, round(frame.rotation / 90)))
+        divisor = max(1.0, max(self._converter.size_of(frame)) / LONGER_SIDE)
+        return encode_picture(self._converter.upright(frame, divisor))
 
     def _sound(self, stamp: Fraction | None, frame: av.AudioFrame) -> Iterator[_Piece]:
         if self._deaf:
@@ -296,9 +293,7 @@ class _Assembler:
     def finish(self) -> Iterator[Second]:
         yield from self._complete(self._end)
         rest = self._end - self._begin
-        # Windows begin at whole seconds: less than one of sound alone brings nothing.
-        shortest = SHORTEST_REST if self._pictures else 1.0
-        if rest >= shortest or (rest > 0 and not self._begin):
+        if rest >= SHORTEST_REST or (rest > 0 and not self._begin):
             yield self._cut(rest)
 
     def _complete(self, reached: float) -> Iterator[Second]:
@@ -326,14 +321,10 @@ class _Assembler:
         return Second(float(begin), float(end), chunk, windows, self._total)
 
     def _heard(self, begin: float, seconds: float) -> tuple[bytes | None, int]:
-        """Return the sound of a step with its overlap, and how many windows that fills.
-
-        Windows begin at whole seconds, so a rest fills none unless there is nothing else.
-        """
-        heard = math.floor(seconds) if begin else seconds
-        if not heard or self._sound.end <= begin:
+        """Return the sound of a step with its overlap, and how many windows that fills."""
+        if self._sound.end <= begin:
             return None, 0
-        samples = self._sound.cut(begin - (OVERLAP if begin else 0), begin + heard)
+        samples = self._sound.cut(begin - (OVERLAP if begin else 0), begin + seconds)
         windows = max(0, math.floor(len(samples) / SOUND_RATE) - SPEECH_WINDOW + 1)
         return encode_wav(samples, SOUND_RATE), windows
 

@@ -14,13 +14,13 @@ from typing import BinaryIO
 
 import av
 import numpy as np
-from av.stream import Disposition
 
+from clients import resampling
 from clients.containers import cause_of, decoder_options, open_container
 from clients.contract import LIMITS
 from clients.media import filled, name_of, unreadable
 from clients.recordings import OPEN_ERRORS, duration, picture_stream
-from clients.resampling import Resampler, SoundLimitError, check_rate
+from clients.resampling import Resampler, SoundLimitError, check_rate, heard_track
 
 logger = logging.getLogger(__name__)
 
@@ -67,10 +67,10 @@ class Recording:
 
     @property
     def sound(self) -> av.AudioStream | None:
-        """The track that players play, if any: the one flagged as default, or the first."""
-        tracks = () if self.container is None else self.container.streams.audio
-        flagged = [track for track in tracks if track.disposition & Disposition.default]
-        return next(iter([*flagged, *tracks]), None)
+        """The track of sound that players take, if any."""
+        if self.container is None or not self.container.streams.audio:
+            return None
+        return heard_track(self.container)
 
     def data(self) -> bytes:
         """Return it as it is.
@@ -191,11 +191,7 @@ def blocks(track: av.AudioStream, packets: Iterable[av.Packet], rate: int) -> It
 
 
 def joined(parts: Iterable[np.ndarray], most: int) -> np.ndarray:
-    """Join blocks of sound, each with as many channels as the widest of them, at most `most`.
-
-    Narrower blocks are repeated over the channels. No channels are mixed, as those of a cable that
-    is soldered wrongly cancel each other out: which one carries the voice is the server's to find.
-    Of too many channels the loudest are kept.
+    """Join blocks of sound, with all their channels kept apart, or the loudest of too many.
 
     Args:
         parts: int16 [n, channels] each, at least one.
@@ -204,10 +200,8 @@ def joined(parts: Iterable[np.ndarray], most: int) -> np.ndarray:
     Returns:
         int16 [samples, channels].
     """
-    parts = list(parts)
-    widest = max(part.shape[1] for part in parts)
-    samples = np.concatenate([part[:, np.arange(widest) % part.shape[1]] for part in parts])
-    if widest <= most:
+    samples = resampling.joined(parts)
+    if samples.shape[1] <= most:
         return samples
     loudness = np.einsum("nc,nc->c", samples, samples, dtype=np.float64, casting="safe")
     return samples[:, np.sort(np.argsort(loudness)[-most:])]

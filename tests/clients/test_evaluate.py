@@ -17,7 +17,7 @@ import pytest
 from PIL import Image
 
 from clients import Media, Recogniser, chunks, recogniser
-from clients.contract import AGE_CODE, EMOTIONS, SPEECH_FEATURE, VIDEO_FEATURE
+from clients.contract import AGE_CODE, EMOTIONS, OLD_VIDEO_ROW, SPEECH_FEATURE, VIDEO_FEATURE
 from clients.evaluate import main
 from clients.evaluation import pictures
 from clients.evaluation.asking import read_crop
@@ -193,7 +193,7 @@ def test_a_row_with_an_answer_that_makes_no_sense_is_counted(
     run, write, report, monkeypatch, tmp_path
 ):
     Image.new("L", (48, 48), 90).save(tmp_path / "face.png")
-    narrow = np.zeros((1, 3), np.float32)
+    narrow = np.zeros((1, 1), np.float32)
     monkeypatch.setitem(TENSORS, "GENDER", narrow)
     assert run(write({"face": "face.png"}, *sentences(1))) == 0
     assert report()["rows"]["failed"] == 1
@@ -338,7 +338,7 @@ def test_a_face_goes_to_both_face_networks_and_then_through_the_front_door(
     assert (fake.sent(0)["CROPS"].shape, fake.sent(0)["CROPS"].max()) == ((1, 224, 224, 3), 90)
     fused = fake.sent(2)
     assert set(fused) == {"TEXT", "PAST_VIDEO"}
-    assert fused["PAST_VIDEO"][0, VIDEO_FEATURE + 1 :].tolist() == pytest.approx(
+    assert fused["PAST_VIDEO"][0, VIDEO_FEATURE + 1 : OLD_VIDEO_ROW].tolist() == pytest.approx(
         [0.4, 0.1, 0.1, 0.1, 0.1, 0.1, 40, 0.75, 0.25]
     )
     figures = {name: measurement(report(), "face", name)["figures"] for name in ("emotion", "age")}
@@ -398,7 +398,7 @@ def test_the_real_server_is_measured_on_every_kind_of_row(triton, write, report,
     lines = (tmp_path / "out/journal.jsonl").read_text(encoding="utf-8").splitlines()
     outcomes = {tuple(one["media"]): one["answers"] for one in map(json.loads, lines[1:])}
     *emotions, age, male, female = outcomes["", "", "", "face.png"]["face"].values()
-    row = seen.context.video[0, VIDEO_FEATURE:]
+    row = seen.context.video[0, VIDEO_FEATURE:OLD_VIDEO_ROW]
     np.testing.assert_allclose(emotions, row[: len(EMOTIONS)], atol=1e-4)
     # In a video's rows age and gender are those of the nearest crop that was aged.
     ages = seen.context.video[:, VIDEO_FEATURE + len(EMOTIONS)]

@@ -114,5 +114,5 @@ def test_a_recognition_names_its_emotion_and_its_failures():
 def test_a_recognition_lists_the_people_of_its_video():
     people = [{"id": 3, "main": True}]
     document = DOCUMENT | {"modalities": {"video": REPORT | {"people": people}}}
-    assert Recognition(document).people == people
-    assert Recognition(DOCUMENT | {"modalities": {}}).people == []
+    assert [person.report for person in Recognition(document).people] == people
+    assert Recognition(DOCUMENT | {"modalities": {}}).people == ()

@@ -99,9 +99,12 @@ def test_there_are_as_many_rows_as_seconds_to_the_nearest(count, fps, rows):
     assert sum(len(second.chunk.frames) for second in seconds) == pytest.approx(count, abs=4)
 
 
-def test_a_rest_of_sound_that_fills_no_window_is_no_row():
-    assert len(list(seconds_of(Media(audio=wav(noise(4.8)))))) == 4
-    assert len(list(seconds_of(Media(audio=wav(noise(0.4)))))) == 1
+@pytest.mark.parametrize(("seconds", "rows"), [(4.8, 5), (4.3, 4), (0.4, 1)])
+def test_a_rest_of_sound_is_heard_with_the_second_before(seconds, rows):
+    steps = list(seconds_of(Media(audio=wav(noise(seconds)))))
+    assert len(steps) == rows
+    heard = len(samples_of(steps[-1].chunk.audio)) / SOUND_RATE
+    assert heard == pytest.approx(min(seconds, steps[-1].end - steps[-1].begin + 1), abs=0.01)
 
 
 def test_a_gap_is_a_row_without_an_answer_and_asks_nothing(fake):
