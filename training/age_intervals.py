@@ -49,26 +49,34 @@ def read_ages(samples: Sequence[Sample], medium: str) -> np.ndarray:
     return np.array([read(sample) for sample in tqdm(samples, medium, disable=None)])
 
 
-def fit_interval(read: np.ndarray, true: np.ndarray) -> list[list[float]]:
-    """Find the bounds of the true age by the age read.
+def fit_interval(read: np.ndarray, true: np.ndarray, corpora: np.ndarray) -> list[list[float]]:
+    """Find the bounds of the true age by the age read; every corpus counts the same.
 
     Args:
         read: Years that the network reads [N].
         true: The true ones [N].
+        corpora: Which corpus each is of [N].
 
     Returns:
         Rows of (years read, lower bound, upper bound), rising in the first.
     """
-    order = np.argsort(read)
+    _, corpus, sizes = np.unique(corpora, return_inverse=True, return_counts=True)
+    weights = 1 / sizes[corpus]
     rows = []
-    for part in np.array_split(order, max(1, len(order) // BIN)):
-        error = np.sort(true[part] - read[part])
-        # Of n errors the share beyond the k-th is k / (n + 1) on average.
-        beyond = int((1 - COVERAGE) / 2 * (len(error) + 1))
-        low, high = error[max(beyond - 1, 0)], error[len(error) - max(beyond, 1)]
+    for part in np.array_split(np.argsort(read), max(1, len(read) // BIN)):
+        error = true[part] - read[part]
+        beyond = (1 - COVERAGE) / 2
+        low, high = (_quantile(error, weights[part], at) for at in (beyond, 1 - beyond))
         centre = float(np.median(read[part]))
         rows.append([round(value, 1) for value in (centre, centre + low, centre + high)])
     return rows
+
+
+def _quantile(values: np.ndarray, weights: np.ndarray, at: float) -> float:
+    """Return the value below which the part `at` of the weights lies."""
+    order = np.argsort(values)
+    below = np.cumsum(weights[order]) - weights[order] / 2
+    return float(np.interp(at * weights.sum(), below, values[order]))
 
 
 def covered(rows: list[list[float]], read: np.ndarray, true: np.ndarray) -> np.ndarray:
@@ -131,9 +139,11 @@ def main(arguments: list[str] | None = None) -> None:
         read, true = read_ages(samples, medium), np.array([row.age for row in samples])
         split = np.array([row.split for row in samples])
         there = ~np.isnan(read)
-        rows = fit_interval(*(values[there & (split == "dev")] for values in (read, true)))
+        corpora = np.array([row.corpus for row in samples])
+        fitted = there & (split == "dev")
+        rows = fit_interval(read[fitted], true[fitted], corpora[fitted])
         document[modality] = rows
-        _report(modality, rows, samples, read, true, there & (split == "test"))
+        _report(modality, rows, corpora, read, true, there & (split == "test"))
     OUTPUT.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
     log.info("wrote %s", OUTPUT)
 
@@ -141,13 +151,12 @@ def main(arguments: list[str] | None = None) -> None:
 def _report(
     modality: str,
     rows: list[list[float]],
-    samples: Sequence[Sample],
+    corpora: np.ndarray,
     read: np.ndarray,
     true: np.ndarray,
     chosen: np.ndarray,
 ) -> None:
-    corpora = np.array([row.corpus for row in samples])
-    inside = np.zeros(len(samples), bool)
+    inside = np.zeros(len(read), bool)
     inside[chosen] = covered(rows, read[chosen], true[chosen])
     parts = {corpus: chosen & (corpora == corpus) for corpus in sorted({*corpora[chosen]})}
     writer = csv.writer(sys.stdout, delimiter="\t", lineterminator="\n")
