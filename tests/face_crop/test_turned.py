@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from clip_worker import answer_clip
 from contract import MESSAGES, TURNED_MESSAGE, VideoStatus
+from mtcnn import Face
 from PIL import Image
-from turned import turned_by
+from turned import CLEAR, turned_by
 
 from tests.face_crop.scenes import encode, jpeg, person, wall
 
@@ -39,6 +40,17 @@ def test_a_turned_clips_message_says_so(turns, detector):
 def test_a_clip_of_a_wall_has_no_face(detector):
     answer = answer_clip(None, [jpeg(wall())] * 10, 10.0, detector.detect)
     assert answer.message == MESSAGES[VideoStatus.NO_FACE]
+
+
+def test_a_clip_in_which_a_clear_face_was_seen_is_not_searched_again(detector):
+    searched = []
+
+    def detect(picture, like):
+        searched.append(picture.shape)
+        return [Face((-50.0, -50.0, 120.0, 120.0), CLEAR)]
+
+    answer_clip(None, [jpeg(person())] * 10, 10.0, detect)
+    assert len(searched) <= 10 and set(searched) == {person().shape}
 
 
 def test_a_picture_that_says_how_it_is_turned_is_none(detector):

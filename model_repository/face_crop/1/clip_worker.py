@@ -14,7 +14,7 @@ from contract import MESSAGES, TURNED_MESSAGE, MediaError, VideoStatus
 from handover import Message
 from mtcnn import Mtcnn
 from selection import Detect, select_faces
-from turned import is_turned
+from turned import Witness, is_turned
 from video import open_clip
 
 #: What a turned picture looks like: its face is not seen, or as one that something covers.
@@ -60,9 +60,14 @@ def answer_clip(
         clip = open_clip(video, frames, fps, leash)
         if clip is None:
             return Answer(VideoStatus.OK, MESSAGES[VideoStatus.OK], [VideoStatus.OK])
-        selection = select_faces(clip, detect, leash)
+        witness = Witness(detect)
+        selection = select_faces(clip, witness, leash)
         message = MESSAGES[selection.code]
-        if selection.code in LIKE_TURNED and not selection.crops and is_turned(clip, detect, leash):
+        if (
+            selection.code in LIKE_TURNED
+            and not selection.crops
+            and is_turned(clip, witness, leash)
+        ):
             message = TURNED_MESSAGE
     except MediaError as error:
         return Answer.failed(VideoStatus(error.status), str(error))

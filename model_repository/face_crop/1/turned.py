@@ -24,13 +24,42 @@ MOST_FACES = 5
 #: The seconds of a clip that are looked at.
 SECONDS = 3
 
+#: Finds the faces of a picture, given those of an earlier picture: `Mtcnn.detect`.
+Detect = Callable[[Picture, Sequence[Face]], list[Face]]
 
-def turned_by(picture: Picture, detect: Callable[[Picture, Sequence[Face]], list[Face]]) -> int:
+
+class Witness:
+    """Finds faces, and remembers what a clip showed.
+
+    Attributes:
+        clearest: The highest probability of a face so far.
+        most: The most faces in one picture so far.
+    """
+
+    def __init__(self, detect: Detect) -> None:
+        """Begin a clip.
+
+        Args:
+            detect: Finds the faces.
+        """
+        self._detect = detect
+        self.clearest = 0.0
+        self.most = 0
+
+    def __call__(self, picture: Picture, like: Sequence[Face] = ()) -> list[Face]:
+        """Find the faces of a picture."""
+        faces = self._detect(picture, like)
+        self.clearest = max([self.clearest, *(face.score for face in faces)])
+        self.most = max(self.most, len(faces))
+        return faces
+
+
+def turned_by(picture: Picture, detect: Detect) -> int:
     """Return by how many quarter turns counter-clockwise a picture must be turned; 0 if by none.
 
     Args:
         picture: The picture, as it came.
-        detect: Finds the faces of a picture: `Mtcnn.detect`.
+        detect: Finds the faces of a picture.
     """
     faces = detect(picture, ())
     if len(faces) > MOST_FACES or any(face.score >= CLEAR for face in faces):
@@ -43,22 +72,20 @@ def turned_by(picture: Picture, detect: Callable[[Picture, Sequence[Face]], list
     return 1 + scores.index(best) if best >= CLEAR else 0
 
 
-def is_turned(
-    clip: Clip,
-    detect: Callable[[Picture, Sequence[Face]], list[Face]],
-    leash: Leash = no_leash,
-) -> bool:
+def is_turned(clip: Clip, witness: Witness, leash: Leash = no_leash) -> bool:
     """Tell whether one of a clip's first pictures is turned; one of each second is looked at.
 
     Args:
         clip: A clip in which no usable face was found.
-        detect: See `turned_by`.
+        witness: What looked for it. Where it saw a clear face, the clip is not looked at again.
         leash: Is asked before each picture.
     """
+    if witness.clearest >= CLEAR or witness.most > MOST_FACES:
+        return False
     for frames in islice(clip.seconds(), SECONDS):
         leash()
         try:
-            if frames and turned_by(frames[len(frames) // 2].pixels(), detect):
+            if frames and turned_by(frames[len(frames) // 2].pixels(), witness):
                 return True
         except MediaError:
             continue  # a damaged picture says nothing
