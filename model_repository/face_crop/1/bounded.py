@@ -32,9 +32,9 @@ _LOOK = 0.1
 _LETTING_GO = 0.7
 #: Seconds within which a new process has imported what it needs.
 _START = 60.0
-#: How memory is allocated there: in one heap, since each thread's own reserves 64 MiB of what may be
-#: mapped, and with large blocks given back as soon as they are free. Matrix products get one thread:
-#: instances are the parallelism.
+#: How memory is allocated there: in one heap, since each thread's own reserves 64 MiB of what may
+#: be mapped, and with large blocks given back as soon as they are free. Matrix products get one
+#: thread: instances are the parallelism.
 _ENVIRONMENT = {
     "MALLOC_ARENA_MAX": "1",
     "MALLOC_MMAP_THRESHOLD_": str(8 << 20),
