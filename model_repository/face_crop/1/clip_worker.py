@@ -63,11 +63,8 @@ def answer_clip(
         witness = Witness(detect)
         selection = select_faces(clip, witness, leash)
         message = MESSAGES[selection.code]
-        if (
-            selection.code in LIKE_TURNED
-            and not selection.crops
-            and is_turned(clip, witness, leash)
-        ):
+        is_lost = selection.code in LIKE_TURNED and not selection.crops
+        if is_lost and is_turned(clip, witness, leash):
             message = TURNED_MESSAGE
     except MediaError as error:
         return Answer.failed(VideoStatus(error.status), str(error))
