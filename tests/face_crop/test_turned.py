@@ -10,7 +10,7 @@ from clip_worker import answer_clip
 from contract import MESSAGES, TURNED_MESSAGE, VideoStatus
 from mtcnn import Face
 from PIL import Image
-from turned import CLEAR, turned_by
+from turned import CERTAIN, turned_by
 
 from tests.face_crop.scenes import encode, jpeg, person, wall
 
@@ -42,12 +42,12 @@ def test_a_clip_of_a_wall_has_no_face(detector):
     assert answer.message == MESSAGES[VideoStatus.NO_FACE]
 
 
-def test_a_clip_in_which_a_clear_face_was_seen_is_not_searched_again(detector):
+def test_a_clip_in_which_a_certain_face_was_seen_is_not_searched_again(detector):
     searched = []
 
     def detect(picture, like):
         searched.append(picture.shape)
-        return [Face((-50.0, -50.0, 120.0, 120.0), CLEAR)]
+        return [Face((-50.0, -50.0, 120.0, 120.0), CERTAIN)]
 
     answer_clip(None, [jpeg(person())] * 10, 10.0, detect)
     assert len(searched) <= 10 and set(searched) == {person().shape}

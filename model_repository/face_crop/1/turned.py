@@ -19,6 +19,8 @@ from video import Clip
 #: A face of this probability is one. Of 396 upright pictures of a face none was said to be turned
 #: by it, of 1,188 turned ones 92 % were and 4 the wrong way, of 466 without a face none was.
 CLEAR = 0.99
+#: A clip that showed a face of this probability shows it upright.
+CERTAIN = 0.999
 #: A picture in which more unlikely faces are found is a texture; it costs much, and shows nothing.
 MOST_FACES = 5
 #: The seconds of a clip that are looked at.
@@ -77,10 +79,10 @@ def is_turned(clip: Clip, witness: Witness, leash: Leash = no_leash) -> bool:
 
     Args:
         clip: A clip in which no usable face was found.
-        witness: What looked for it. Where it saw a clear face, the clip is not looked at again.
+        witness: What looked for it. Where it saw a certain face, the clip is not looked at again.
         leash: Is asked before each picture.
     """
-    if witness.clearest >= CLEAR or witness.most > MOST_FACES:
+    if witness.clearest >= CERTAIN or witness.most > MOST_FACES:
         return False
     for frames in islice(clip.seconds(), SECONDS):
         leash()
