@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 
 import numpy as np
 import pytest
-from clip_worker import answer_clip
+from clip_worker import LIKE_TURNED, answer_clip
 from contract import MESSAGES, TURNED_MESSAGE, VideoStatus
+from mtcnn import Face
 from PIL import Image
-from turned import turned_by
+from turned import CERTAIN, turned_by
 
 from tests.face_crop.scenes import encode, jpeg, person, wall
 
@@ -32,13 +34,24 @@ def test_an_upright_picture_is_not_turned(picture, detector):
 def test_a_turned_clips_message_says_so(turns, eyes):
     film = encode([turned(person(), turns)] * 10)
     answer = answer_clip(film, None, None, eyes)
-    assert answer.code in (VideoStatus.NO_FACE, VideoStatus.OCCLUDED)
+    assert answer.code in LIKE_TURNED
     assert answer.message == TURNED_MESSAGE
 
 
 def test_a_clip_of_a_wall_has_no_face(eyes):
     answer = answer_clip(None, [jpeg(wall())] * 10, 10.0, eyes)
     assert answer.message == MESSAGES[VideoStatus.NO_FACE]
+
+
+def test_a_clip_in_which_a_certain_face_was_seen_is_not_searched_again(eyes):
+    searched = []
+
+    def detect(picture, like):
+        searched.append(picture.shape)
+        return [Face((-50.0, -50.0, 120.0, 120.0), CERTAIN)]
+
+    answer_clip(None, [jpeg(person())] * 10, 10.0, replace(eyes, detect=detect))
+    assert len(searched) <= 10 and set(searched) == {person().shape}
 
 
 def test_a_picture_that_says_how_it_is_turned_is_none(eyes):

@@ -13,6 +13,7 @@ from rtmp_bridge.assembler import ChunkAssembler, JpegEncoder, count_windows
 from rtmp_bridge.chunks import SOUND_RATE as RATE
 from rtmp_bridge.errors import SourceError
 from rtmp_bridge.sound import SoundTrack, encode_wav
+from tests.face_crop.scenes import encode, person, with_matrix
 from tests.rtmp_bridge.live_media import picture, tone
 
 
@@ -137,6 +138,23 @@ def test_pictures_are_shrunk_to_the_longer_side():
     data = encoder.encode(picture(size=(1280, 720)))
     assert Image.open(io.BytesIO(data)).size == (640, 360)
     assert Image.open(io.BytesIO(encoder.encode(picture()))).size == (64, 48)
+
+
+def test_pictures_of_wide_pixels_are_made_square():
+    data = JpegEncoder(Fraction(2)).encode(picture(size=(64, 48)))
+    assert Image.open(io.BytesIO(data)).size == (128, 48)
+    data = JpegEncoder(Fraction(2)).encode(picture(size=(640, 480)))
+    assert Image.open(io.BytesIO(data)).size == (640, 240)
+
+
+def test_a_mirrored_picture_is_mirrored_back_and_not_turned():
+    film = encode([person()] * 2, container="mp4", codec="mpeg4")
+    shown = []
+    for data in (film, with_matrix(film, -1, 0, 0, 1)):
+        with av.open(io.BytesIO(data)) as container:
+            encoded = JpegEncoder().encode(next(container.decode(video=0)))
+        shown.append(np.asarray(Image.open(io.BytesIO(encoded))).astype(int))
+    assert np.abs(shown[1] - shown[0][:, ::-1]).mean() < 3
 
 
 def test_a_change_of_resolution_or_sound_format_goes_on():

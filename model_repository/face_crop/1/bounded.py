@@ -32,6 +32,15 @@ _LOOK = 0.1
 _LETTING_GO = 0.7
 #: Seconds within which a new process has imported what it needs.
 _START = 60.0
+#: How memory is allocated there: in one heap, since each thread's own reserves 64 MiB of what may
+#: be mapped, and with large blocks given back as soon as they are free. Matrix products get one
+#: thread: instances are the parallelism.
+_ENVIRONMENT = {
+    "MALLOC_ARENA_MAX": "1",
+    "MALLOC_MMAP_THRESHOLD_": str(8 << 20),
+    "MALLOC_TRIM_THRESHOLD_": str(32 << 20),
+    "OPENBLAS_NUM_THREADS": "1",
+}
 
 
 class BoundedError(RuntimeError):
@@ -122,7 +131,10 @@ class BoundedProcess:
         passed = (theirs.fileno(), answers, requests)
         command = [_python(), str(self._script), json.dumps(asdict(self._budget))]
         self._process = subprocess.Popen(
-            [*command, *map(str, passed)], pass_fds=passed, stdin=subprocess.DEVNULL
+            [*command, *map(str, passed)],
+            pass_fds=passed,
+            stdin=subprocess.DEVNULL,
+            env=os.environ | _ENVIRONMENT,
         )
         theirs.close()
         self._line = Handover(ours, outbox=requests, inbox=answers)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from mtcnn import Mtcnn
 from quality import QualityJudge
 from selection import select_faces
 from tracks import Eyes, Past
-from turned import is_turned
+from turned import Witness, is_turned, is_turned_face
 from video import open_clip
 
 #: What a turned picture looks like: its face is not seen, or as one that something covers.
@@ -34,7 +35,13 @@ def prepare() -> Work:
 
 def open_eyes(folder: Path) -> Eyes:
     """Load what looks at pictures from the folder of the networks."""
-    return Eyes(Mtcnn(folder).detect, QualityJudge(folder), Identifier(folder))
+    detect = Mtcnn(folder).detect
+    return Eyes(
+        detect,
+        QualityJudge(folder),
+        Identifier(folder),
+        partial(is_turned_face, detect=detect),
+    )
 
 
 def work(request: Message, leash: Leash, eyes: Eyes) -> Message:
@@ -75,10 +82,11 @@ def answer_clip(
         clip = open_clip(video, frames, fps, leash)
         if clip is None:
             return Answer(VideoStatus.OK, MESSAGES[VideoStatus.OK], [VideoStatus.OK])
-        selection = select_faces(clip, eyes, leash, past)
+        witness = Witness(eyes.detect)
+        selection = select_faces(clip, replace(eyes, detect=witness), leash, past)
         message = MESSAGES[selection.code]
-        unseen = selection.code in LIKE_TURNED and not selection.crops
-        if unseen and is_turned(clip, eyes.detect, leash):
+        is_lost = selection.code in LIKE_TURNED and not selection.crops
+        if is_lost and is_turned(clip, witness, leash):
             message = TURNED_MESSAGE
     except MediaError as error:
         return Answer.failed(VideoStatus(error.status), str(error))

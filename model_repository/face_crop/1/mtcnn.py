@@ -59,6 +59,12 @@ class Face(NamedTuple):
         x1, y1, x2, y2 = self.box
         return max(x2 - x1, y2 - y1)
 
+    @property
+    def centre(self) -> tuple[float, float]:
+        """The centre of the box in pixels."""
+        x1, y1, x2, y2 = self.box
+        return (x1 + x2) / 2, (y1 + y2) / 2
+
 
 class Mtcnn:
     """A detector that runs on one thread."""

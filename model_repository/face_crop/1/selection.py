@@ -20,7 +20,7 @@ from contract import LIMITS, MediaError, VideoStatus
 from mtcnn import Face
 from picture import Picture, cut_square
 from quality import picture_is_dull
-from tracks import MOST_FACES, Eyes, FaceLook, Past, Person, Tracks, apart, centre_of
+from tracks import MOST_FACES, Eyes, FaceLook, Past, Person, Tracks, apart
 from video import Clip, Frame
 
 #: The part of the frames that must be sharp, and the part whose faces are kept.
@@ -442,7 +442,7 @@ def cut_face(picture: Picture, face: Face) -> Picture:
     side = face.side
     corner = [
         moved_inside(middle - side / 2, side, limit)
-        for middle, limit in zip(centre_of(face), (picture.shape[1], picture.shape[0]), strict=True)
+        for middle, limit in zip(face.centre, (picture.shape[1], picture.shape[0]), strict=True)
     ]
     return cut_square(picture, (corner[0], corner[1]), side, CROP_SIDE, cv2.BORDER_REPLICATE)
 

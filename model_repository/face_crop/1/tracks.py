@@ -55,11 +55,13 @@ class Eyes:
         detect: Finds the faces of a picture, given those of an earlier picture: `Mtcnn.detect`.
         judge: Judges a face of a picture, cut grey: `QualityJudge`.
         describe: Describes a face: `Identifier`.
+        is_turned: Tells whether a face of a picture is a turned one: `is_turned_face`.
     """
 
     detect: Callable[[Picture, Sequence[Face]], list[Face]]
     judge: Callable[[Picture, Face, NDArray[np.uint8]], FaceQuality]
     describe: Callable[[Picture, Face], Descriptor]
+    is_turned: Callable[[Picture, Face], bool]
 
 
 @dataclass(frozen=True)
@@ -113,10 +115,17 @@ class FaceLook:
 
     @property
     def is_clear(self) -> bool:
-        """Whether it is a real face, inside the picture, sharp and not covered."""
+        """Whether it is a real and upright face, inside the picture, sharp and not covered."""
         if self.leaves_picture:
             return False
-        return self.quality.is_real and self.quality.is_sharp and not self.quality.is_covered
+        quality = self.quality
+        return (
+            quality.is_real and quality.is_sharp and not quality.is_covered and not self._is_turned
+        )
+
+    @cached_property
+    def _is_turned(self) -> bool:
+        return self._eyes.is_turned(self._picture, self.face)
 
     @cached_property
     def _grey(self) -> NDArray[np.uint8]:
@@ -340,13 +349,7 @@ def overlap(one: Face, other: Face) -> float:
 
 def apart(one: Face, other: Face) -> float:
     """Return the distance between the centres of two faces in pixels."""
-    return math.dist(centre_of(one), centre_of(other))
-
-
-def centre_of(face: Face) -> tuple[float, float]:
-    """Return the centre of a face's box in pixels."""
-    x1, y1, x2, y2 = face.box
-    return (x1 + x2) / 2, (y1 + y2) / 2
+    return math.dist(one.centre, other.centre)
 
 
 def _are_together(one: Face, other: Face) -> bool:
