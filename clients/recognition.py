@@ -6,10 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from clients.contract import AGE_CODE, EMOTION_CODES, GENDER_CODES
-
-#: The 80 % interval of an age, in a modality's own result.
-AGE_LOW_CODE, AGE_HIGH_CODE = f"{AGE_CODE}_low", f"{AGE_CODE}_high"
+from clients.contract import (
+    AGE_CODE,
+    AGE_HIGH_CODE,
+    AGE_LOW_CODE,
+    EMOTION_CODES,
+    GENDER_CODES,
+)
 
 
 class Judgement:

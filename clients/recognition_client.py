@@ -15,7 +15,15 @@ from typing import Any
 import numpy as np
 
 from clients import command, timeline
-from clients.contract import AGE_BAND_CODES, AGE_CODE, EMOTION_CODES, GENDER_CODES, MODALITIES
+from clients.contract import (
+    AGE_BAND_CODES,
+    AGE_CODE,
+    AGE_HIGH_CODE,
+    AGE_LOW_CODE,
+    EMOTION_CODES,
+    GENDER_CODES,
+    MODALITIES,
+)
 from clients.drawing import draw
 from clients.errors import (
     AccessDeniedError,
@@ -25,7 +33,6 @@ from clients.errors import (
 from clients.inputs import Input, of_flags, of_paths
 from clients.protocol import Recognition
 from clients.recogniser import Recogniser
-from clients.recognition import AGE_HIGH_CODE, AGE_LOW_CODE
 
 logger = logging.getLogger("recognition_client")
 
