@@ -19,7 +19,7 @@ from picture import Picture, cut_square, shrink
 SIDE = 64
 #: A face is sharp from this sharpness; covered, and artificial, from these probabilities. Set on
 #: faces that took no part in training, so that few clear ones are refused.
-LEAST_SHARPNESS, LEAST_COVERAGE, LEAST_ARTIFICIAL = 0.5, 0.8, 0.88
+LEAST_SHARPNESS, LEAST_COVERAGE, LEAST_ARTIFICIAL = 0.73, 0.73, 0.73
 #: The spread of grey levels, of 255, below which nothing can be told of a picture.
 LEAST_CONTRAST = 4.0
 #: The level that a twentieth of a picture's pixels pass unless it is too dark.
