@@ -19,7 +19,10 @@ from picture import Picture, cut_square, shrink
 SIDE = 64
 #: A face is sharp from this sharpness; covered, and artificial, from these probabilities. Set on
 #: faces that took no part in training, so that few clear ones are refused.
-LEAST_SHARPNESS, LEAST_COVERAGE, LEAST_ARTIFICIAL = 0.5, 0.8, 0.88
+LEAST_SHARPNESS, LEAST_COVERAGE, LEAST_ARTIFICIAL = 0.73, 0.8, 0.73
+#: Below this probability the detector doubts a face, and the odds that it is covered count so many
+#: times: covers make it doubt, but so do grey pictures and many clear faces.
+DOUBTED, DOUBT = 0.999, 6.0
 #: The spread of grey levels, of 255, below which nothing can be told of a picture.
 LEAST_CONTRAST = 4.0
 #: The level that a twentieth of a picture's pixels pass unless it is too dark.
@@ -86,6 +89,8 @@ class QualityJudge:
         grey = cut_grey(picture, face) if grey is None else grey
         (probabilities,) = self._network.run(["QUALITY"], {"FACES": grey[None]})
         blurred, covered, artificial = probabilities[0].tolist()
+        if face.score < DOUBTED:
+            covered = DOUBT * covered / (1 - covered + DOUBT * covered)
         return FaceQuality(0.0 if is_flat(grey) else 1 - blurred, covered, artificial)
 
 
