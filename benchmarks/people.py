@@ -4,8 +4,8 @@
 
 VIDEOS is a folder of films of one talking person each. They become tiles of larger films that stand
 side by side, cross, leave, return, or are cut from one to another. Whose face a crop is, is known
-from where each person's face lies in their tile. Each film is given to `face_crop` as a whole and second
-by second, as the bridge does with a window of five seconds; with --url the latter also to a server,
+from where each person's face lies in their tile. Each film is given to `face_crop` as a whole, and
+second by second, as the bridge does with a window of five seconds; with --url so to a server too,
 whose VIDEO_FEATURES say what was in each window.
 
 A switch is a crop of another person than the one before it. --code measures other code: that of an
