@@ -92,7 +92,7 @@ def test_the_four_ensembles_answer_when_called_directly(wire, clip, media):
     answer = wire.infer("text", media["text"], ("FEATURES", "EMOTION", "COUNT", "STATUS"))
     assert answer["EMOTION"].shape == (1, 7) and answer["COUNT"] == 1
     answer = wire.infer("speech", media["speech"], ("FEATURES", "EMOTION", "AGE", "GENDER"))
-    assert answer["FEATURES"].shape == (2, 768) and answer["GENDER"].shape == (2, 2)
+    assert answer["FEATURES"].shape == (3, 768) and answer["GENDER"].shape == (3, 2)
     answer = wire.infer("video", media["video"], ("FEATURES", "EMOTION", "AGE", "TIMES", "COUNT"))
     assert answer["FEATURES"].shape == (answer["COUNT"][0], 4096)
     assert (np.diff(answer["TIMES"]) > 0).all()

@@ -18,7 +18,7 @@ from vad import SURE, VOICED, VoiceDetector, levels
 
 WINDOW, STRIDE = SPEECH_WINDOW * SAMPLE_RATE, SPEECH_STRIDE * SAMPLE_RATE
 #: Less sound than this after the last whole window, in seconds, holds no syllable.
-LEAST_REST = 0.25
+LEAST_REST = 0.1
 #: Seconds of sure voice with which a window counts, or the share of a recording that is shorter.
 LEAST_VOICE, LEAST_SHARE = 0.32, 0.5
 #: Seconds that are kept before and after what is voiced: consonants and breath belong to speech.
@@ -26,7 +26,7 @@ MARGIN = 0.25
 #: The root mean square of what is voiced after it is brought to one level, full scale being 1.
 LEVEL = 0.05
 #: Voice in one of a window's two seconds counts so much beside voice in both.
-ONE_SIDED = 0.1
+ONE_SIDED = 0.03
 
 #: The mean's power beside the channels': 1 when they are the same, a part when they have nothing in
 #: common, 0 when they cancel out. From here on they agree.
