@@ -25,6 +25,7 @@ from clients.contract import EMOTION_CODES
 from rtmp_bridge.chunks import SOUND_RATE, Chunk
 from rtmp_bridge.context import RollingContext
 from rtmp_bridge.ingest import Ingest
+from rtmp_bridge.resampling import joined
 from rtmp_bridge.settings import Buffering, StreamSettings
 from rtmp_bridge.sound import encode_wav
 
@@ -94,17 +95,16 @@ def window_of(chunks: Sequence[Chunk], past_seconds: int) -> Media:
     window = [chunk for chunk in chunks if chunk.start >= chunks[-1].start - past_seconds]
     sounds = [samples_of(chunk.sound) for chunk in window if chunk.sound is not None]
     frames = [frame for chunk in window for frame in chunk.frames]
-    sound = (
-        np.concatenate([sounds[0], *(one[SOUND_RATE:] for one in sounds[1:])]) if sounds else None
-    )
+    sound = joined([sounds[0], *(one[SOUND_RATE:] for one in sounds[1:])]) if sounds else None
     audio = None if sound is None else encode_wav(sound)
     return Media(audio=audio, video=frames or None, fps=10.0)
 
 
 def samples_of(wav: bytes) -> np.ndarray:
-    """Return a chunk's sound as int16 [n]."""
+    """Return a chunk's sound as int16 [n, channels]."""
     with wave.open(io.BytesIO(wav)) as sound:
-        return np.frombuffer(sound.readframes(sound.getnframes()), np.int16)
+        samples = np.frombuffer(sound.readframes(sound.getnframes()), np.int16)
+        return samples.reshape(-1, sound.getnchannels())
 
 
 def compare(recogniser: Recogniser, path: Path) -> Comparison:
