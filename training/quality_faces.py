@@ -81,26 +81,37 @@ def open_landmark_net() -> LandmarkNet:
     return network.eval()
 
 
-def photographs(data: Path) -> Iterator[Photograph]:
-    """Read `faces/aaf.zip`, `faces/utkface.zip` and `faces/fer2013.npz`, those that are there."""
+def photographs(data: Path, most: int) -> Iterator[Photograph]:
+    """Read `faces/aaf.zip`, `faces/utkface.zip` and `faces/fer2013.npz`, those that are there.
+
+    Args:
+        data: The data folder.
+        most: How many of each are read at most, drawn at random: the sets are sorted by age.
+    """
     for corpus in ("aaf", "utkface"):
         path = data / "faces" / f"{corpus}.zip"
         if path.exists():
-            yield from _archive(path, corpus)
+            yield from _archive(path, corpus, most)
     path = data / "faces" / "fer2013.npz"
     if path.exists():
         with np.load(path, allow_pickle=False) as arrays:
-            for index, image in enumerate(arrays["images"]):
-                enlarged = cv2.resize(image, (96, 96), interpolation=cv2.INTER_CUBIC)
+            images = arrays["images"]
+            for index in drawn(len(images), most):
+                enlarged = cv2.resize(images[index], (96, 96), interpolation=cv2.INTER_CUBIC)
                 pixels = cv2.cvtColor(enlarged, cv2.COLOR_GRAY2RGB)
                 yield Photograph(str(index), "fer2013", pixels)
 
 
-def _archive(path: Path, corpus: str) -> Iterator[Photograph]:
+def drawn(count: int, most: int) -> NDArray[np.intp]:
+    """Draw at most so many of the numbers below `count`, the same ones every time."""
+    return np.random.default_rng(0).permutation(count)[:most]
+
+
+def _archive(path: Path, corpus: str, most: int) -> Iterator[Photograph]:
     with zipfile.ZipFile(path) as archive:
         with archive.open("labels.csv") as file:
             rows = list(csv.DictReader(io.TextIOWrapper(file, "utf-8")))
-        for row in rows:
+        for row in (rows[index] for index in drawn(len(rows), most)):
             image = cv2.imdecode(
                 np.frombuffer(archive.read(row["path"]), np.uint8), cv2.IMREAD_COLOR
             )
@@ -130,15 +141,10 @@ def keep_faces(
 
 
 def _find_faces(data: Path, path: Path, most: int) -> None:
-    network, kept, counts = open_landmark_net(), [], dict.fromkeys(BOXES, 0)
-    source = photographs(data)
+    network, kept = open_landmark_net(), []
+    source = photographs(data, most)
     while batch := list(islice(source, 64)):
-        chosen = []
-        for photograph in batch:
-            if counts[photograph.corpus] < most:
-                counts[photograph.corpus] += 1
-                chosen.append(photograph)
-        kept += _squares(network, chosen) if chosen else []
+        kept += _squares(network, batch)
     names, pictures, inside, landmarks = zip(*kept, strict=True)
     pictures = np.array(pictures)
     splits = np.array([split_of(name, DEV, TEST) for name in names])
