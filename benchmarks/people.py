@@ -42,7 +42,7 @@ WINDOW_SECONDS = 5
 #: A box that overlaps nobody's face by more, as a part of their union, is nobody's.
 LEAST_LIKENESS = 0.3
 #: What is seen beside the tiles: fine detail, as older code judges sharpness by all of a picture.
-WALL = np.kron(np.random.default_rng(0).integers(64, 128, (270, 640, 3)), np.ones((2, 2, 1)))
+WALL = np.kron(np.random.default_rng(0).integers(64, 128, (135, 320, 3)), np.ones((4, 4, 1)))
 
 #: A tile's left and upper edge in pixels.
 Corner = tuple[int, int]
