@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from clients.errors import ManifestError
+from tests.face_crop.scenes import person, wall
 from training import corpora
 from training.manifest import read_manifest
 
@@ -49,8 +50,24 @@ def data(tmp_path):
         (folder / "speech" / f"e{speaker}.ogg").touch()
     (folder / "speech" / "manifest.csv").write_text("\n".join(clips), encoding="utf-8")
     lines = ["text,label", "좋아요,happy", "좋아요  ,happy", *(f"문장 {i},sad" for i in range(50))]
+    with zipfile.ZipFile(folder / "faces" / "aaf.zip", "w") as archive:
+        archive.writestr("labels.csv", "path,age,gender\nseen.jpg,25,female\nwall.jpg,40,male\n")
+        archive.writestr("seen.jpg", jpeg_of(person()))
+        archive.writestr("wall.jpg", jpeg_of(wall()))
+    spoken = ["path,person,gender,age"]
+    for speaker in range(10):
+        (folder / "speech" / "speechocean" / f"{speaker}").mkdir(parents=True)
+        for path in (f"{speaker}/a.ogg", f"{speaker}/b.ogg"):
+            spoken.append(f"{path},o{speaker},male,{10 + speaker}")
+            (folder / "speech" / "speechocean" / path).touch()
+    listing = folder / "speech" / "speechocean" / "manifest.csv"
+    listing.write_text("\n".join(spoken), encoding="utf-8")
     (folder / "text" / "korean_utterances.csv").write_text("\n".join(lines), encoding="utf-8")
     return folder
+
+
+def jpeg_of(picture: np.ndarray) -> bytes:
+    return cv2.imencode(".jpg", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))[1].tobytes()
 
 
 def test_faces_keep_their_pixels_labels_and_validation_part(data, tmp_path):
@@ -64,9 +81,24 @@ def test_faces_keep_their_pixels_labels_and_validation_part(data, tmp_path):
 
 
 def test_people_bring_age_and_gender(data, tmp_path):
-    people = corpora.open_manifest(data, tmp_path / "out").having("face", "age", "gender")
+    faces = corpora.open_manifest(data, tmp_path / "out").having("face", "age", "gender")
+    people = [row for row in faces if row.corpus == "utkface"]
     assert [row.age for row in people] == [20 + index for index in range(10)]
     assert all(row.gender == "female" and row.face.is_file() for row in people)
+
+
+def test_portraits_are_cut_to_the_face_and_left_out_without_one(data, tmp_path):
+    faces = corpora.open_manifest(data, tmp_path / "out").having("face", "age")
+    (portrait,) = [row for row in faces if row.corpus == "aaf"]
+    assert (portrait.age, portrait.gender) == (25, "female")
+    assert cv2.imread(str(portrait.face)).shape == (224, 224, 3)
+
+
+def test_a_speaker_of_known_age_is_in_one_split(data, tmp_path):
+    clips = corpora.open_manifest(data, tmp_path / "out").having("speech", "age")
+    ocean = {(clip.person, clip.split) for clip in clips if clip.corpus == "speechocean"}
+    assert len(ocean) == 10
+    assert Counter(split for _, split in ocean) == {"train": 6, "test": 2, "dev": 2}
 
 
 def test_korean_emotional_clips_are_left_to_cross_validation(data, tmp_path):
@@ -80,7 +112,7 @@ def test_speakers_are_held_back_unless_they_are_the_only_ones_of_their_kind(data
     with (data / "speech" / "manifest.csv").open("a", encoding="utf-8") as file:
         file.write("\nk0-0.ogg,korean-tts,ko,boy,male,,10s,,,3")
     clips = corpora.open_manifest(data, tmp_path / "out").having("speech", "gender")
-    splits = {clip.person: clip.split for clip in clips}
+    splits = {clip.person: clip.split for clip in clips if clip.corpus != "speechocean"}
     assert splits["boy"] == "train"
     german = Counter(split for person, split in splits.items() if person.startswith("e"))
     assert german == {"train": 6, "dev": 2, "test": 2}

@@ -1,4 +1,4 @@
-"""What is done to single pictures: shrinking, cutting out squares, measuring sharpness."""
+"""What is done to single pictures: shrinking, cutting out squares."""
 
 from __future__ import annotations
 
@@ -8,10 +8,6 @@ from numpy.typing import NDArray
 
 #: A picture: RGB [height, width, 3].
 Picture = NDArray[np.uint8]
-
-#: The longer side at which sharpness is measured. The threshold was set for pictures of up to
-#: 720x960; the same view filmed with more pixels has smaller differences between neighbours.
-SHARPNESS_SIDE = 960
 
 
 def shrink(picture: Picture, longer_side: int) -> Picture:
@@ -66,12 +62,3 @@ def cut_square(
         patch = cv2.copyMakeBorder(patch, top, bottom, left, right, border)
     method = shrinking if edge > side else cv2.INTER_LINEAR
     return cv2.resize(patch, (side, side), interpolation=method)
-
-
-def measure_sharpness(picture: Picture) -> float:
-    """Measure the variance of the grey picture's Laplacian (0 for a plain surface)."""
-    grey = cv2.cvtColor(shrink(picture, SHARPNESS_SIDE), cv2.COLOR_RGB2GRAY)
-    laplacian = cv2.Laplacian(grey, cv2.CV_16S)
-    # A tenth of what cv2.meanStdDev takes.
-    mean_of_squares = cv2.norm(laplacian, cv2.NORM_L2SQR) / laplacian.size
-    return mean_of_squares - cv2.mean(laplacian)[0] ** 2

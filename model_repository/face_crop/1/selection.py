@@ -67,7 +67,7 @@ class Tally:
         judged: How many of the frames have been judged.
         sharp: Those that are sharp.
         out_of_bounds: Those whose main face leaves the picture.
-        occluded: Those whose main face has a probability below `CLEAR_PROBABILITY`.
+        occluded: Those whose main face is covered.
         kept: Those whose main face is clear and inside.
     """
 
