@@ -96,6 +96,8 @@ def three_modalities(source: Source) -> Arrays:
         for name in ("FEATURES", "EMOTION", "AGE", "GENDER", "COUNT"):
             if name in outputs:
                 inputs[f"{modality.upper()}_{name}"] = outputs[name]
+        if modality == "speech":
+            inputs["SPEECH_WEIGHTS"] = outputs["VOICE"]
     return inputs
 
 

@@ -67,6 +67,8 @@ def _fusion(rng: np.random.Generator, media: bytes) -> Asked:
         if name != "TEXT":
             tensors.append(array(f"{name}_AGE", floats(rng, count, 1)))
             tensors.append(array(f"{name}_GENDER", floats(rng, count, 2)))
+        if name == "SPEECH":
+            tensors.append(array("SPEECH_WEIGHTS", floats(rng, count)))
     return "fusion", tuple(tensors)
 
 

@@ -20,7 +20,13 @@ from clients.contract import (
 #: What each modality's files hold, with a row of zeros for the modality that wrote none.
 ROWS = {
     "text": {"features": (1, TEXT_FEATURE), "emotion": (1, 7)},
-    "speech": {"features": (1, SPEECH_FEATURE), "emotion": (1, 7), "age": (1, 1), "gender": (1, 2)},
+    "speech": {
+        "features": (1, SPEECH_FEATURE),
+        "emotion": (1, 7),
+        "age": (1, 1),
+        "gender": (1, 2),
+        "weights": (1,),
+    },
     "video": {"features": (1, VIDEO_FEATURE), "emotion": (7,), "age": (1, 1), "gender": (1, 2)},
 }
 

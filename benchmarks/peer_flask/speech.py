@@ -22,9 +22,10 @@ def create_app() -> Flask:
     @app.post("/")
     def hear() -> dict:
         recording = audio.decode_channels(Path(request.form["input_speech"]).read_bytes(), "VIDEO")
-        mels = spectrogram.log_mel_windows(recording, detector).mels
-        outputs = network.run(MELS=mels)
+        windows = spectrogram.log_mel_windows(recording, detector)
+        outputs = network.run(MELS=windows.mels)
         arrays = {name.lower(): array for name, array in outputs.items()}
+        arrays["weights"] = windows.voice
         save(Path(request.form["output_path"]), "speech", arrays)
         return {"emotion": outputs["EMOTION"].mean(axis=0).tolist()}
 
