@@ -60,7 +60,7 @@ const UNUSABLE = {
 
 // What a sentence of the recogniser says of each modality, in Korean.
 function told(sentence) {
-  const causes = sentence.matchAll(/\b(text|speech|video): ([^;]+)/g);
+  const causes = sentence.matchAll(/\b(text|speech|video)(?: \(error_code \d+\))?: ([^;]+)/g);
   return [...causes].map(([, modality, cause]) => messages[cause] ?? UNUSABLE[modality]).join(" ");
 }
 
