@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from rtmp_bridge.chunks import FRAMES_A_SECOND, SOUND_RATE, Chunk
 from rtmp_bridge.contract import SPEECH_STRIDE, SPEECH_WINDOW
 from rtmp_bridge.errors import BridgeError
+from rtmp_bridge.resampling import HEARD_CHANNELS
 
 if TYPE_CHECKING:
     import asyncio  # which a reading process does without: it would take 4 MB more
@@ -192,7 +193,8 @@ class Receiver:
             whole("frames", size, 1, MOST_PICTURE)
         if sound is not None:
             heard = hop + SPEECH_WINDOW - SPEECH_STRIDE
-            whole("sound", sound, WAV_HEADER, WAV_HEADER + 2 * SOUND_RATE * heard)
+            most = 2 * HEARD_CHANNELS * SOUND_RATE * heard
+            whole("sound", sound, WAV_HEADER, WAV_HEADER + most)
         chunk = Chunk(
             index=index,
             start=float(index * hop),

@@ -14,6 +14,8 @@ from benchmarks.hostile.odd_pictures import png_of_declared_size
 from benchmarks.hostile.odd_sounds import wav_of_channels
 from benchmarks.hostile.requests import SENTENCE
 
+from .media import voice
+
 RANDOM = np.random.default_rng(0).integers(0, 256, 20_000, np.uint8).tobytes()
 BOMB = png_of_declared_size(30_000, 30_000)
 
@@ -87,13 +89,14 @@ def kinds(clip: bytes) -> list[Kind]:
         Kind("an image bomb as sound", {"AUDIO": file(BOMB)}, "AUDIO"),
         Kind("a silent wav", {"AUDIO": file(wav(np.zeros(32_000)))}, "AUDIO is silent"),
         Kind("a wav of 0.1 s", {"AUDIO": file(wav(noise(0.1)))}, "AUDIO holds 0.10 s"),
+        Kind("noise", {"AUDIO": file(wav(noise(2)))}, "AUDIO: nobody speaks in the sound"),
         Kind("a wav of 61 s", {"AUDIO": file(wav(noise(61)))}, "at most 60 s"),
         Kind("a video of no bytes", {"VIDEO": file(b"")}, "VIDEO"),
         Kind("random bytes as video", {"VIDEO": file(RANDOM)}, "VIDEO is no container"),
         Kind("a truncated video", {"VIDEO": file(clip[:2_000])}, "VIDEO"),
         Kind(
             "sound as video",
-            {"VIDEO": file(wav(noise(2)))},
+            {"VIDEO": file(wav(voice(clip, 2)))},
             "VIDEO has no video stream",
             failed="video",
         ),

@@ -8,13 +8,12 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from audio import decode_audio
 from tritonclient.utils import InferenceServerException
 
 from clients.contract import SPEECH_ROW, VIDEO_ROW
 
 from .hostile import RANDOM, file, rows, text, wav
-from .media import film, frames, jpegs, looped
+from .media import film, frames, jpegs, looped, voice
 from .wire import Grpc
 
 EMOTIONS = [f"1000{number}" for number in range(1, 8)]
@@ -41,11 +40,6 @@ def media(sentence, pictures, clip) -> dict:
         "speech": {"AUDIO": file(wav(voice(clip, 3.5)))},
         "video": {"VIDEO": file(film(pictures[:20]))},
     }
-
-
-def voice(clip: bytes, seconds: float) -> np.ndarray:
-    """Return what is said in the demo clip, over and over, float32 [S] at 16 kHz."""
-    return np.resize(decode_audio(clip, "VIDEO")[4_000:84_000], int(16_000 * seconds))
 
 
 def recognize(wire, inputs: dict, *outputs: str) -> tuple[dict, dict]:
@@ -127,8 +121,8 @@ def test_when_no_modality_can_be_used_the_request_is_refused_with_every_reason(w
     with pytest.raises(InferenceServerException) as caught:
         recognize(wire, {"TEXT": text(b"\xff"), "AUDIO": file(RANDOM)})
     assert caught.value.status() == "StatusCode.INVALID_ARGUMENT"
-    assert "text: TEXT is not UTF-8" in str(caught.value)
-    assert "speech: AUDIO could not be decoded" in str(caught.value)
+    assert "text (error_code 1): TEXT is not UTF-8" in str(caught.value)
+    assert "speech (error_code 1): AUDIO could not be decoded" in str(caught.value)
 
 
 def test_a_face_that_is_not_there_is_reported_in_korean_and_english(wire, media):
