@@ -18,7 +18,7 @@ from training.networks.face import (  # noqa: E402
     Shrink,
     area_matrix,
 )
-from training.networks.fusion import FusionNet, ServedFusion  # noqa: E402
+from training.networks.fusion import Clip, FusionNet, ServedFusion  # noqa: E402
 from training.networks.speech import Encoder, Heads  # noqa: E402
 from training.networks.text import TextNet  # noqa: E402
 
@@ -94,10 +94,9 @@ def test_absent_rows_weigh_exactly_nothing():
 
 def test_fusion_starts_as_the_product_of_experts():
     network = ServedFusion(FusionNet().eval())
-    tensors = fusion_trial(2, 1, 2, (1, 0, 2), seed=0)
-    emotion, _, _, weights = network(*tensors)
-    text, video = tensors[1][0], tensors[9]
-    product = text * video
+    clip = Clip(*fusion_trial(2, 1, 2, (1, 0, 2), seed=0))
+    emotion, _, _, weights = network(*clip)
+    product = clip.text_emotion[0] * clip.video_emotion
     torch.testing.assert_close(emotion, product / product.sum(), atol=1e-3, rtol=0)
     torch.testing.assert_close(weights, torch.tensor([0.5, 0.0, 0.5]), atol=1e-3, rtol=0)
 
@@ -107,9 +106,9 @@ def test_a_modality_that_is_alone_keeps_its_order_of_emotions(counts):
     network = FusionNet()
     for weight in network.parameters():
         torch.nn.init.normal_(weight, std=0.5)
-    tensors = fusion_trial(4, 3, 4, counts, seed=1)
-    emotion = ServedFusion(network.eval())(*tensors)[0]
-    own = tensors[1][0] if counts[0] else tensors[9]
+    clip = Clip(*fusion_trial(4, 3, 4, counts, seed=1))
+    emotion = ServedFusion(network.eval())(*clip)[0]
+    own = clip.text_emotion[0] if counts[0] else clip.video_emotion
     assert emotion.argsort().equal(own.argsort())
 
 
