@@ -89,7 +89,7 @@ def kinds(clip: bytes) -> list[Kind]:
         Kind("an image bomb as sound", {"AUDIO": file(BOMB)}, "AUDIO"),
         Kind("a silent wav", {"AUDIO": file(wav(np.zeros(32_000)))}, "AUDIO is silent"),
         Kind("a wav of 0.1 s", {"AUDIO": file(wav(noise(0.1)))}, "AUDIO holds 0.10 s"),
-        Kind("noise", {"AUDIO": file(wav(noise(2)))}, "AUDIO: nobody speaks in the sound"),
+        Kind("noise", {"AUDIO": file(wav(noise(2)))}, "No voice was heard"),
         Kind("a wav of 61 s", {"AUDIO": file(wav(noise(61)))}, "at most 60 s"),
         Kind("a video of no bytes", {"VIDEO": file(b"")}, "VIDEO"),
         Kind("random bytes as video", {"VIDEO": file(RANDOM)}, "VIDEO is no container"),

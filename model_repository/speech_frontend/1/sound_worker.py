@@ -70,12 +70,9 @@ def hear(
     data, name = (video, "VIDEO") if audio is None else (audio, "AUDIO")
     try:
         recording = decode_channels(data, name, leash)
-    except MediaError as error:
-        return Hearing(status=SpeechStatus(error.status), message=str(error))
-    try:
         mels, times, voice = log_mel_windows(recording, detector, leash)
     except MediaError as error:
-        return Hearing(status=SpeechStatus(error.status), message=f"{name}: {error}")
+        return Hearing(status=SpeechStatus(error.status), message=str(error))
     return Hearing(mels, times, voice, len(mels))
 
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 from bounded_worker import Leash, no_leash
-from contract import LIMITS, SPEECH_STRIDE, SPEECH_WINDOW, MediaError, SpeechStatus
+from contract import LIMITS, MESSAGES, SPEECH_STRIDE, SPEECH_WINDOW, MediaError, SpeechStatus
 from mel import HOP, SAMPLE_RATE
 from vad import SURE, VOICED, VoiceDetector, levels
 
@@ -37,8 +37,6 @@ DEAD = 1e-4
 AS_MUCH = 0.8
 #: Decibels by which a channel must be clearer than the mean to be taken in its place.
 CLEARER = 3.0
-
-NO_VOICE = "nobody speaks in the sound"
 
 
 class Window(NamedTuple):
@@ -84,9 +82,14 @@ def voiced_windows(
             voiced = probabilities >= VOICED
             found.append((speech(sound, voiced), window.time, weight(voiced)))
     if not found:
-        raise MediaError(SpeechStatus.NO_VOICE, NO_VOICE)
+        raise no_voice()
     sounds, times, voice = zip(*found, strict=True)
     return Voiced(np.stack(sounds), np.array(times, np.float32), np.array(voice, np.float32))
+
+
+def no_voice() -> MediaError:
+    """Return the error of sound in which nobody speaks, in the words for who did not."""
+    return MediaError(SpeechStatus.NO_VOICE, MESSAGES[SpeechStatus.NO_VOICE][0])
 
 
 def enough_voice(samples: int) -> float:

@@ -14,8 +14,8 @@ from bounded_worker import Leash, no_leash
 from contract import MediaError, SpeechStatus
 from mel import HOP, SAMPLE_RATE, band_power
 from vad import SURE, VOICED, VoiceDetector
-from voiced import NO_VOICE, enough_voice, loudest_voice, weight
 from voiced import WINDOW as PIECE
+from voiced import enough_voice, loudest_voice, no_voice, weight
 
 try:
     import webrtcvad
@@ -103,7 +103,7 @@ def one_channel(
         waveforms.append(waveform)
         probabilities.append(found)
     if max(np.count_nonzero(each >= SURE) for each in probabilities) < enough_voice(size):
-        raise MediaError(SpeechStatus.NO_VOICE, NO_VOICE)
+        raise no_voice()
     voiced = np.concatenate(probabilities) >= VOICED
     return np.concatenate(waveforms)[:size], np.pad(voiced, (0, WINDOW))
 
