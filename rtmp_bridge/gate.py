@@ -16,6 +16,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 from rtmp_bridge.bit_rate import BitRate
+from rtmp_bridge.deadline import within
 from rtmp_bridge.errors import SettingsError, SourceError
 from rtmp_bridge.settings import StreamSettings
 
@@ -96,7 +97,7 @@ class Gate:
         reader, writer = await connect(port)
         back = asyncio.create_task(copy(reader, publisher.writer))
         try:
-            await asyncio.wait_for(self._pass_on_key(publisher.reader, writer), KEY_PATIENCE)
+            await within(KEY_PATIENCE, self._pass_on_key(publisher.reader, writer))
             rate = BitRate(self._settings.limits.bits_per_second)
             await copy(publisher.reader, writer, rate)
             writer.close()

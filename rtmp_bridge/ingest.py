@@ -11,6 +11,7 @@ import time
 from collections.abc import Awaitable, Callable
 
 from rtmp_bridge.chunks import Chunk
+from rtmp_bridge.deadline import within
 from rtmp_bridge.errors import SourceError
 from rtmp_bridge.settings import StreamSettings
 from rtmp_bridge.wire import CPU_WINDOW, Assignment, Beat, End, Receiver, WireError
@@ -102,7 +103,7 @@ class Ingest:
         try:
             process.tell(assignment.line())
             while True:
-                message = await asyncio.wait_for(receiver.message(), patience + GRACE)
+                message = await within(patience + GRACE, receiver.message())
                 if isinstance(message, End):
                     return message
                 patience = assignment.silence

@@ -26,6 +26,7 @@ from clients import (
 )
 from clients.recordings import OPEN_ERRORS, open_recording, picture_stream
 from rtmp_bridge.confinement import allow_cpu, confine
+from rtmp_bridge.deadline import within
 from rtmp_bridge.worker import Worker, worded
 
 COMMAND = (sys.executable, "-m", "rtmp_bridge.trial")
@@ -50,7 +51,7 @@ async def recognise(connection: Connection, text: str | None, clip: bytes) -> tu
     worker = await Worker.start(COMMAND)
     try:
         asked = pickle.dumps((replace(connection, timeout=PATIENCE), text, clip))
-        return await asyncio.wait_for(_ask(worker, asked), LONGEST)
+        return await within(LONGEST, _ask(worker, asked))
     except (BrokenPipeError, asyncio.IncompleteReadError):
         cause = worded(await worker.cause_of_end())
         return 422, _error(f"the clip cannot be read: what reads it ended with {cause}")

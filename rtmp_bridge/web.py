@@ -29,6 +29,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from clients import Connection
 from clients.contract import EMOTION_CODES, LIMITS, MESSAGES
 from rtmp_bridge import trial
+from rtmp_bridge.deadline import within
 from rtmp_bridge.errors import SentenceError
 from rtmp_bridge.outputs import Events, Metrics
 from rtmp_bridge.pictures import latest_picture
@@ -280,7 +281,7 @@ async def read_body(request: Request, most: int) -> bytes:
         HTTPException: It is more than `most` bytes, or does not come in time.
     """
     try:
-        return await asyncio.wait_for(_read_body(request, most), UPLOAD_PATIENCE)
+        return await within(UPLOAD_PATIENCE, _read_body(request, most))
     except asyncio.TimeoutError as error:
         raise HTTPException(408, f"expected all within {UPLOAD_PATIENCE:g} s") from error
 

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from itertools import chain
 
+from rtmp_bridge.deadline import within
 from rtmp_bridge.outcomes import Outcome
 from rtmp_bridge.outputs.hub import Output
 from rtmp_bridge.state import StateChange
@@ -93,7 +94,7 @@ class Events(Output):
                 yield text
             while True:
                 try:
-                    event = await asyncio.wait_for(watcher.queue.get(), HEARTBEAT)
+                    event = await within(HEARTBEAT, watcher.queue.get())
                 except asyncio.TimeoutError:
                     yield ": still there\n\n"
                     continue

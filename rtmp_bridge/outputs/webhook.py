@@ -13,6 +13,7 @@ from pathlib import Path
 import httpx
 
 from clients import Backoff
+from rtmp_bridge.deadline import within
 from rtmp_bridge.outcomes import Outcome
 from rtmp_bridge.outputs.hub import Output
 from rtmp_bridge.settings import WebhookSettings
@@ -71,7 +72,7 @@ class Webhook(Output):
 
     async def __aexit__(self, *error: object) -> None:
         with contextlib.suppress(asyncio.TimeoutError):
-            await asyncio.wait_for(self._empty.wait(), LAST_DELIVERY)
+            await within(LAST_DELIVERY, self._empty.wait())
         self._delivering.cancel()
         await asyncio.gather(self._delivering, return_exceptions=True)
         await self._client.aclose()
