@@ -148,8 +148,13 @@ class Recognition(Judgement):
 
     @property
     def people(self) -> tuple[Person, ...]:
-        """Who is seen in the video; nobody where the answer does not tell."""
+        """Who is seen in the video, in a long one part by part; nobody where that is not told."""
         return self["video"].people if "video" in self.modalities else ()
+
+    @property
+    def people_seen(self) -> int:
+        """How many people the video shows; of a long one, the most in one of its parts."""
+        return self.modalities.get("video", {}).get("people_seen", len(self.people))
 
     @property
     def failures(self) -> dict[str, str]:

@@ -8,6 +8,7 @@ from clients.chunks import Combination
 from clients.contract import MESSAGES, SpeechStatus, VideoStatus
 from clients.media import Chunk, Span
 from clients.protocol import Context
+from clients.recognition import Person
 from tests.clients.fake_triton import RESULT
 
 GOOD = {"error_code": 0, "message": "", "message_ko": "", "count": 8, "result": RESULT}
@@ -203,6 +204,7 @@ def test_faces_windows_and_people_are_joined_with_times_of_the_recording():
     first, second = modalities["video"]["people"]
     assert (first["offset"], first["begin"], first["boxes"][0]["time"]) == (0, 1, 1)
     assert (second["offset"], second["begin"], second["boxes"][0]["time"]) == (10, 11, 11)
+    assert [Person(one).offset for one in (first, second)] == [0, 10]
     assert modalities["video"]["people_seen"] == 3
     assert modalities["video"]["parts"] == [0, 10]
 
