@@ -104,7 +104,7 @@ class Reports:
     def refused(self, chunk: Chunk, sentence: str) -> None:
         """Take note of a chunk that was refused, with the server's sentence."""
         self._chunks += 1
-        told = {name: (int(code), text) for name, code, text in _CAUSE.findall(sentence)}
+        told = causes(sentence)
         for name in told or _brought(chunk):
             code, text = told.get(name, (UNREADABLE, sentence))
             report = {"error_code": code, **_said(name, code), "count": 0}
@@ -136,6 +136,19 @@ class Reports:
                 if self._chunks > 1 and name != "text" and name in self._portions:
                     reports[name] |= _joined(name, self._portions[name])
         return reports
+
+
+def causes(sentence: str) -> dict[str, tuple[int, str]]:
+    """Return the code and the message of each modality that a refusal names."""
+    return {name: (int(code), text) for name, code, text in _CAUSE.findall(sentence)}
+
+
+def name_of_code(modality: str, code: int) -> str:
+    """Return what a modality's code is called, e.g. "no face"."""
+    try:
+        return STATUSES[modality](code).name.lower().replace("_", " ")
+    except ValueError:  # a newer server's
+        return f"error_code {code}"
 
 
 def _joined(name: str, portions: list[_Portion]) -> dict[str, Any]:
