@@ -103,14 +103,20 @@ def _recordings(
         yield path, error
         return
     above |= {path.resolve()}
-    images = [entry for entry in entries if _is_still(entry)]
-    folders = [entry for entry in entries if is_folder(entry) and entry.resolve() not in above]
-    rest = [entry for entry in entries if entry not in images and entry not in folders]
-    files = [entry for entry in rest if _is_animation(entry) or _is_recording(entry)]
-    for entry in rest:
-        if entry not in files:
+    images: list[Path] = []
+    files: list[Path] = []
+    inner: list[Path] = []  # these and folders, in the order of their names
+    for entry in entries:
+        if _is_still(entry):
+            images.append(entry)
+        elif is_folder(entry) and entry.resolve() not in above:
+            inner.append(entry)
+        elif _is_animation(entry) or _is_recording(entry):
+            files.append(entry)
+            inner.append(entry)
+        else:
             logger.warning("%s is no recording: left out", entry)
-    if not (images or folders or files):
+    if not (images or inner):
         yield path, UnreadableFileError(f"expected recordings in {path}, found none")
     elif images and not files:
         yield path, None
@@ -120,7 +126,7 @@ def _recordings(
             "a folder of their own",
             *(path, len(images), images[0].name),
         )
-    for entry in (entry for entry in entries if entry in files or entry in folders):
+    for entry in inner:
         yield from _recordings(entry, above)
 
 
