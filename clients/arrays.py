@@ -18,6 +18,8 @@ from clients.resampling import MAX_CHANNELS, MAX_SAMPLE_RATE, MIN_SAMPLE_RATE
 LONGER_SIDE = 640
 #: Artefacts of JPEG are invisible to the networks from here on.
 JPEG_QUALITY = 92
+#: Floats may exceed full scale, as filters let them; far beyond it they are on another scale.
+LARGEST_FLOAT = 4.0
 #: What a sample of each type is divided by to be within -1 to 1.
 _FULL_SCALE = {"float32": 1, "float64": 1, "float16": 1, "int16": 1 << 15, "int32": 1 << 31}
 
@@ -27,7 +29,8 @@ class Samples:
     """Sound as numbers.
 
     Attributes:
-        array: [samples] or [samples, channels]: floats from -1 to 1, int16 or int32.
+        array: [samples] or [samples, channels]: floats from -1 to 1, int16 or int32. Floats beyond
+            are clipped, and beyond 4 refused: they are on another scale.
         rate: Samples a second.
     """
 
@@ -38,7 +41,7 @@ class Samples:
         """Check what came.
 
         Raises:
-            MediaTypeError: It is no such array, or not at a rate that sound has.
+            MediaTypeError: It is no such array, or not at a rate or scale that sound has.
         """
         array, rate = self.array, self.rate
         expected = "audio: expected samples [n] or [n, channels], floats or int16 or int32"
@@ -56,6 +59,12 @@ class Samples:
             )
         if not np.isfinite(array).all():
             raise MediaTypeError("audio: expected finite samples, came NaN or infinity")
+        if array.dtype.kind == "f" and (peak := max(array.max(), -array.min())) > LARGEST_FLOAT:
+            raise MediaTypeError(
+                f"audio: expected floats from -1 to 1, or at most {LARGEST_FLOAT:g} where they "
+                f"overshoot, came {array.dtype.name} up to {peak:g}: divide by full scale, 32768 "
+                "for what was int16"
+            )
 
     def encoded(self) -> bytes:
         """Return them as a WAV file of 16 bits."""

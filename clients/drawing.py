@@ -45,7 +45,7 @@ def draw(recognition: Recognition, media: Media, faces: Faces | None) -> Image.I
     Args:
         recognition: The answer.
         media: The recording, for its pictures.
-        faces: The faces in it, or None when there is no video.
+        faces: The faces in it, of a long one those in its first part; None when there is no video.
 
     Returns:
         An RGB picture: a summary; pictures with the box of the face, and in another colour those of
@@ -81,7 +81,7 @@ def _draw_summary(sheet: _Sheet, recognition: Recognition) -> None:
     probability = max(recognition.result[code] for code in EMOTION_CODES)
     sheet.text(MARGIN, sheet.top, f"{recognition.top} {probability:.2f}", 34)
     described = _person(recognition.result)
-    if (people := len(recognition.people)) > 1:
+    if (people := recognition.people_seen) > 1:
         described += f"; the main person of {people}"
     sheet.text(MARGIN, sheet.top + 48, described, 18, FAINT)
     sheet.top += 92
@@ -113,9 +113,17 @@ def _draw_faces(sheet: _Sheet, recognition: Recognition, media: Media, faces: Fa
     for column, row in enumerate(_evenly(len(faces.times), CROPS)):
         crop = Image.fromarray(faces.crops[row]).resize((CROP_SIZE, CROP_SIZE))
         sheet.image.paste(crop, (MARGIN + round(column * step), sheet.top))
-    caption = f"{len(faces.times)} crops"
+    caption = f"{len(faces.times)} crops{_part(recognition)}"
     sheet.text(MARGIN, sheet.top + CROP_SIZE + 6, caption, 14, FAINT)
     sheet.top += CROP_SIZE + 48
+
+
+def _part(recognition: Recognition) -> str:
+    """Say which part of a long recording is shown: faces are those of its first."""
+    begins = recognition.modalities.get("video", {}).get("parts", ())
+    if len(begins) < 2:
+        return ""
+    return f" of the first {begins[1] - begins[0]:.0f} s; {len(begins)} parts in all"
 
 
 def _whole(box: Sequence[float]) -> list[int]:

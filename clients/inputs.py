@@ -9,11 +9,17 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from clients.errors import UnreadableFileError
-from clients.media import IMAGE_SUFFIXES, Media, natural_order
+from PIL import Image
+
+from clients.errors import RecogniserError, UnreadableFileError
+from clients.media import IMAGE_SUFFIXES, Media, is_folder, natural_order
+from clients.stills import STILL_ERRORS, open_still
 from clients.tracks import opened
 
 logger = logging.getLogger("recognition_client")
+
+#: Images with these endings may be films.
+ANIMATION_SUFFIXES = frozenset({".avif", ".gif", ".webp"})
 
 
 @dataclass(frozen=True)
@@ -25,12 +31,14 @@ class Input:
         slug: A name for its own files, different from all others'.
         media: The recording.
         file: The file that it mainly is, if any.
+        fault: Why it cannot be read; its media are empty then.
     """
 
     name: str
     slug: str
     media: Media
     file: Path | None
+    fault: RecogniserError | None = None
 
 
 def of_flags(
@@ -60,42 +68,66 @@ def of_flags(
 
 
 def of_paths(paths: Sequence[Path], text: str | None, fps: float) -> list[Input]:
-    """Return the recordings at paths: each file, each folder of images, all files of other folders.
+    """Return the recordings at paths; one that cannot be read is among them, with its `fault`.
+
+    A folder whose files are images is one recording, of frames. Of other folders each film and
+    each sound is one. A folder's own folders are looked at in the same way.
 
     Args:
         paths: Sound files, films, images, folders.
         text: The sentence that goes with each, if any.
         fps: Frames a second of folders of images.
-
-    Raises:
-        UnreadableFileError: A path cannot be read, or a folder holds no recording.
     """
-    found = []
+    found: list[tuple[str, Media | RecogniserError, Path | None]] = []
     for path in paths:
-        if not path.is_dir():
-            found.append((str(path), _media(path, text, fps), path))
-            continue
-        entries = sorted(_entries(path), key=natural_order)
-        if any(entry.suffix.lower() in IMAGE_SUFFIXES for entry in entries):
-            found.append((str(path), Media(text=text, video=path, fps=fps), path))
-            continue
-        held = [entry for entry in entries if entry.is_dir() or _is_recording(entry)]
-        for entry in entries:
-            if entry not in held:
-                logger.warning("%s is no recording: left out", entry)
-        if not held:
-            raise UnreadableFileError(f"expected recordings in {path}, found none")
-        found += [
-            (
-                str(entry),
-                Media(text=text, video=entry, fps=fps)
-                if entry.is_dir()
-                else _media(entry, text, fps),
-                entry,
-            )
-            for entry in held
-        ]
+        for place, fault in _recordings(path):
+            found.append((str(place), fault or _media(place, text, fps), place))
     return _named(found)
+
+
+def _recordings(
+    path: Path, above: frozenset[Path] = frozenset()
+) -> Iterator[tuple[Path, UnreadableFileError | None]]:
+    """Yield the files and the folders of frames at a path, and folders that hold neither.
+
+    Args:
+        path: A file or a folder.
+        above: The folders that it was found in: a link may lead back to one of them.
+    """
+    if not is_folder(path):
+        yield path, None
+        return
+    try:
+        entries = sorted(_entries(path), key=natural_order)
+    except UnreadableFileError as error:
+        yield path, error
+        return
+    above |= {path.resolve()}
+    images: list[Path] = []
+    files: list[Path] = []
+    inner: list[Path] = []  # these and folders, in the order of their names
+    for entry in entries:
+        if _is_still(entry):
+            images.append(entry)
+        elif is_folder(entry) and entry.resolve() not in above:
+            inner.append(entry)
+        elif _is_animation(entry) or _is_recording(entry):
+            files.append(entry)
+            inner.append(entry)
+        else:
+            logger.warning("%s is no recording: left out", entry)
+    if not (images or inner):
+        yield path, UnreadableFileError(f"expected recordings in {path}, found none")
+    elif images and not files:
+        yield path, None
+    elif images:
+        logger.warning(
+            "%s: images beside films or sounds are left out, %d from %s on; frames of a film need "
+            "a folder of their own",
+            *(path, len(images), images[0].name),
+        )
+    for entry in inner:
+        yield from _recordings(entry, above)
 
 
 def _entries(folder: Path) -> Iterator[Path]:
@@ -111,16 +143,37 @@ def _is_recording(path: Path) -> bool:
     return False
 
 
-def _media(path: Path, text: str | None, fps: float) -> Media:
+def _is_still(path: Path) -> bool:
+    image = path.suffix.lower() in IMAGE_SUFFIXES and not is_folder(path)
+    return image and not _is_animation(path)
+
+
+def _is_animation(path: Path) -> bool:
+    """Tell whether a file is an animation, which is a film; pages of a TIFF are none."""
+    if path.suffix.lower() not in ANIMATION_SUFFIXES or is_folder(path):
+        return False
+    try:
+        with open_still(path.read_bytes()) as image:
+            return bool(getattr(image, "is_animated", False))
+    except (*STILL_ERRORS, Image.DecompressionBombError):
+        return False
+
+
+def _media(path: Path, text: str | None, fps: float) -> Media | RecogniserError:
     """Take a file for what it is; what cannot be told is a film, and the server says the rest."""
-    if path.suffix.lower() in IMAGE_SUFFIXES:
+    if is_folder(path) or _is_animation(path):
+        return Media(text=text, video=path, fps=fps)
+    if _is_still(path):
         return Media(text=text, video=[path], fps=fps)
-    with opened(path, "file") as recording:
-        only_sound = recording.pictures is None and recording.sound is not None
+    try:
+        with opened(path, "file") as recording:
+            only_sound = recording.pictures is None and recording.sound is not None
+    except UnreadableFileError as error:
+        return error
     return Media(text=text, audio=path) if only_sound else Media(text=text, video=path)
 
 
-def _named(found: Sequence[tuple[str, Media, Path | None]]) -> list[Input]:
+def _named(found: Sequence[tuple[str, Media | RecogniserError, Path | None]]) -> list[Input]:
     """Give each recording a name for its own files: its file's, numbered where it comes again."""
     seen: Counter[str] = Counter()
     inputs = []
@@ -128,5 +181,8 @@ def _named(found: Sequence[tuple[str, Media, Path | None]]) -> list[Input]:
         stem = file.stem if file is not None else "text"
         seen[stem] += 1
         slug = stem if seen[stem] == 1 else f"{stem}-{seen[stem]}"
-        inputs.append(Input(name, slug, media, file))
+        if isinstance(media, RecogniserError):
+            inputs.append(Input(name, slug, Media(), file, media))
+        else:
+            inputs.append(Input(name, slug, media, file))
     return inputs

@@ -14,8 +14,10 @@ import numpy as np
 from clients.arrays import Pictures, Samples, is_number
 from clients.errors import MediaTypeError, UnreadableFileError
 
-#: Frames of a folder are the files with these endings.
-IMAGE_SUFFIXES = frozenset({".avif", ".bmp", ".heic", ".heif", ".jpeg", ".jpg", ".png", ".webp"})
+#: Frames of a folder are the files with these endings: of every format that the server reads.
+IMAGE_SUFFIXES = frozenset(
+    (".avif", ".bmp", ".gif", ".heic", ".heif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
+)
 
 #: Where one encoded file may be: in memory, at a path, or in a file opened in binary.
 Encoded = bytes | bytearray | memoryview | str | os.PathLike | BinaryIO
@@ -62,7 +64,7 @@ class Media:
         """The video when it is one encoded file."""
         if isinstance(self.video, bytes):
             return self.video
-        return self.video if isinstance(self.video, Path) and not _is_folder(self.video) else None
+        return self.video if isinstance(self.video, Path) and not is_folder(self.video) else None
 
     def frames(self) -> Sequence[bytes | Path]:
         """Return the images when the video is given as such, in order; else nothing.
@@ -147,7 +149,8 @@ def _described(source: object) -> str:
     return type(source).__name__
 
 
-def _is_folder(path: Path) -> bool:
+def is_folder(path: Path) -> bool:
+    """Tell whether a path is a folder's; what cannot be a path at all is none."""
     try:
         return path.is_dir()
     except OSError:  # a name too long for any folder

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from tritonclient.grpc import InferInput, InferRequestedOutput, InferResult
 
+from clients.arrays import is_number
 from clients.contract import (
     EMOTION_CODES,
     LIMITS,
@@ -21,7 +22,7 @@ from clients.contract import (
     SPEECH_ROW,
     VIDEO_ROW,
 )
-from clients.errors import UnexpectedAnswerError
+from clients.errors import MediaTypeError, UnexpectedAnswerError
 from clients.media import Chunk
 from clients.recognition import Judgement, ModalityRecognition, Person
 
@@ -60,7 +61,16 @@ class Context:
     gap: float | None = None
 
     def __post_init__(self) -> None:
-        """Take rows of the schema before."""
+        """Take rows of the schema before.
+
+        Raises:
+            MediaTypeError: The rows are no such arrays, or a time is no number of seconds.
+        """
+        _check_rows("video", self.video, VIDEO_ROW, OLD_VIDEO_ROW)
+        _check_rows("speech", self.speech, SPEECH_ROW, OLD_SPEECH_ROW)
+        _check_seconds("seconds", self.seconds)
+        if self.gap is not None:
+            _check_seconds("gap", self.gap)
         object.__setattr__(self, "video", _widened(self.video, OLD_VIDEO_ROW, VIDEO_ROW, 0.0))
         object.__setattr__(self, "speech", _widened(self.speech, OLD_SPEECH_ROW, SPEECH_ROW, 1.0))
 
@@ -87,8 +97,33 @@ class Context:
         )
 
 
+def context_of(past: Context | None) -> Context:
+    """Return what came before a recording; of nothing, no rows.
+
+    Raises:
+        MediaTypeError: It is no context.
+    """
+    if not isinstance(past, Context | None):
+        came = type(past).__name__
+        raise MediaTypeError(f"past: expected the context of an earlier answer, came {came}")
+    return Context() if past is None else past
+
+
+def _check_rows(name: str, rows: object, *widths: int) -> None:
+    array = isinstance(rows, np.ndarray)
+    if not array or rows.dtype.kind != "f" or rows.ndim != 2 or rows.shape[1] not in widths:
+        came = f"{rows.dtype.name} {list(rows.shape)}" if array else type(rows).__name__
+        wanted = " or ".join(f"[n, {width}]" for width in widths)
+        raise MediaTypeError(f"past.{name}: expected float rows {wanted}, came {came}")
+
+
+def _check_seconds(name: str, value: object) -> None:
+    if not is_number(value) or not 0 <= value < float("inf"):
+        raise MediaTypeError(f"past.{name}: expected seconds, at least 0, came {value!r}")
+
+
 def _widened(rows: np.ndarray, old: int, width: int, filling: float) -> np.ndarray:
-    if rows.ndim != 2 or rows.shape[1] != old:
+    if rows.shape[1] != old:
         return rows
     return np.pad(rows, ((0, 0), (0, width - old)), constant_values=filling)
 
@@ -148,8 +183,13 @@ class Recognition(Judgement):
 
     @property
     def people(self) -> tuple[Person, ...]:
-        """Who is seen in the video; nobody where the answer does not tell."""
+        """Who is seen in the video, in a long one part by part; nobody where that is not told."""
         return self["video"].people if "video" in self.modalities else ()
+
+    @property
+    def people_seen(self) -> int:
+        """How many people the video shows; of a long one, the most in one of its parts."""
+        return self.modalities.get("video", {}).get("people_seen", len(self.people))
 
     @property
     def failures(self) -> dict[str, str]:
@@ -255,10 +295,14 @@ def read_recognition(answer: InferResult) -> Recognition:
     usable = [name for name, report in document["modalities"].items() if report.get("count")]
     features = {name: answer.as_numpy(f"{name.upper()}_FEATURES") for name in usable}
     video, speech = (answer.as_numpy(name) for name in ("VIDEO_CONTEXT", "SPEECH_CONTEXT"))
+    try:
+        context = _context(video, speech, document["modalities"].get("video", {}))
+    except MediaTypeError as error:
+        raise UnexpectedAnswerError(f"CONTEXT of {RECOGNISE_MODEL}: {error}") from error
     return Recognition(
         document=document,
         features={name: rows for name, rows in features.items() if rows is not None},
-        context=_context(video, speech, document["modalities"].get("video", {})),
+        context=context,
     )
 
 

@@ -25,6 +25,7 @@ from clients.protocol import (
     Context,
     Faces,
     Recognition,
+    context_of,
     crop_calls,
     faces_call,
     read_crop_context,
@@ -200,8 +201,11 @@ class Recogniser:
 
         Returns:
             The answer; a modality that could not be used is named in its `failures`.
+
+        Raises:
+            MediaTypeError: `past` is no `Context`.
         """
-        combination = Combination(past or Context(), features, context)
+        combination = Combination(context_of(past), features, context)
         with closing(cut(media)) as chunks:
             for chunk in chunks:
                 try:
@@ -334,7 +338,7 @@ class AsyncRecogniser:
         context: bool = False,
     ) -> Recognition:
         """Recognise one recording of any length; see `Recogniser.recognise`."""
-        combination = Combination(past or Context(), features, context)
+        combination = Combination(context_of(past), features, context)
         chunks = cut(media)
         # Reading and cutting block, so a thread does them.
         while (chunk := await asyncio.to_thread(next, chunks, None)) is not None:

@@ -61,8 +61,9 @@ class Person(Judgement):
 
     Attributes:
         report: What the server says: `id`, `main`, `begin`, `end`, `seconds`, `share` and `boxes`;
-            of the first few people also `result`. Of a recording of several chunks an id is its
-            chunk's own, and `offset` is where that chunk begins.
+            of the first few people also `result`. Of a recording of several chunks `id` and `main`
+            are the chunk's own, and `offset` is where that chunk begins: whoever is in two chunks
+            is told of twice.
     """
 
     report: Mapping[str, Any]
@@ -74,8 +75,13 @@ class Person(Judgement):
 
     @property
     def id(self) -> int:
-        """A number for the person."""
+        """A number for the person, among those of the same `offset`."""
         return self.report["id"]
+
+    @property
+    def offset(self) -> float:
+        """Where the chunk that shows the person begins, in seconds of the recording."""
+        return self.report.get("offset", 0.0)
 
     @property
     def main(self) -> bool:

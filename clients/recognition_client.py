@@ -97,6 +97,8 @@ def _recognise(
         RecogniserError, OSError: It cannot be recognised, and is the only one, or none can.
     """
     try:
+        if one.fault is not None:
+            raise one.fault
         recognition = _run(recogniser, one, options, several)
     except (RecogniserError, OSError) as error:
         if not several or isinstance(error, _RUN_FAULTS):
@@ -224,7 +226,8 @@ def _parser() -> argparse.ArgumentParser:
         metavar="RECORDING",
         nargs="*",
         type=Path,
-        help="a film, a sound file, an image, a folder of frame images, or a folder of these",
+        help="a film, a sound file, an image, a folder of images, which are the frames of one "
+        "film, or a folder of these; images beside films or sounds are left out",
     )
     media.add_argument(
         "--input_text", metavar="SENTENCE", action="append", default=[], help="what is said"

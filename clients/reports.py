@@ -2,15 +2,18 @@
 
 Of several chunks a report tells, beside what the server says of one:
 
-- `second_error_codes`: a code for each second of the recording, 0 where nothing was wrong. Sound
-  has the code of the chunk that the second lies in.
-- `left_out`: the stretches that were not used: `begin` and `end` in seconds, `error_code`,
-  `message` and `message_ko`.
+- `second_error_codes`: a code for each second of the recording, 0 where nothing was wrong. A second
+  of sound is well if a window with voice covers it, else it has NO_VOICE; in a chunk that could not
+  be used it has the chunk's code.
+- `left_out`: the stretches that were not used, which are those whose seconds have a code: `begin`
+  and `end` in seconds, `error_code`, `message` and `message_ko`.
 - `worst` and `commonest`: of their causes the gravest and the one of most seconds, with these
   `seconds`; None where nothing was left out.
 - `error_code` and the messages are 0 and empty if any chunk could be used, else the commonest.
-- `faces`, `people`, `times` and `voice` of all chunks, with times in seconds of the recording. A
-  person's `id` is the chunk's own; its `offset` is where the chunk begins.
+- `parts`: where each chunk begins, in seconds.
+- `faces`, `people`, `times` and `voice` of all chunks, with times in seconds of the recording.
+  Nobody is recognised again in the next chunk: a person's `id` and `main` are the chunk's own, and
+  `offset` says which chunk that is, by where it begins. `people_seen` are the most in one chunk.
 
 The order of the chunks changes nothing but times.
 """
@@ -27,6 +30,7 @@ from typing import Any, NamedTuple
 from clients.contract import (
     MESSAGES,
     MODALITIES,
+    SPEECH_WINDOW,
     SpeechStatus,
     TextStatus,
     VideoStatus,
@@ -36,6 +40,8 @@ from clients.media import Chunk, Span
 STATUSES = {"text": TextStatus, "speech": SpeechStatus, "video": VideoStatus}
 #: The code of what could not be read at all, of any modality.
 UNREADABLE = 1
+#: Of less sound after its last whole second, in seconds, the server hears none.
+LEAST_REST = 0.1
 #: The names of statuses from the gravest on: the less there is of a person, the graver.
 _GRAVITY = (
     *("UNREADABLE", "UNKNOWN", "SILENT", "NO_FACE", "NO_VOICE", "TOO_FEW_FACES", "OCCLUDED"),
@@ -56,14 +62,23 @@ class _Portion(NamedTuple):
         """A code for each of its seconds; what the server says of seconds, or of the whole."""
         if told := self.report.get("second_error_codes"):
             return list(told)
-        seconds = max(1, math.ceil((self.span.seconds or 1.0) - 1e-3))
-        return [self.report["error_code"]] * seconds
-
-    @property
-    def causes(self) -> list[int]:
-        """Why each of its seconds was left out, 0 if it was not."""
         whole = self.report["error_code"]
-        return [code or whole for code in self.codes]
+        if whole or "times" not in self.report:
+            return [whole] * self._seconds(1e-3)
+        heard = self._heard()
+        seconds = range(self._seconds(LEAST_REST))
+        return [0 if second in heard else int(SpeechStatus.NO_VOICE) for second in seconds]
+
+    def _heard(self) -> set[int]:
+        """The seconds that windows with voice cover."""
+        times = self.report["times"]
+        voice = self.report.get("voice") or [1.0] * len(times)
+        begins = [math.floor(time) for time, share in zip(times, voice, strict=False) if share > 0]
+        return {begin + second for begin in begins for second in range(SPEECH_WINDOW)}
+
+    def _seconds(self, rest: float) -> int:
+        """How many seconds it has; a last one of at most `rest` is none."""
+        return max(1, math.ceil((self.span.seconds or 1.0) - rest))
 
 
 class Reports:
@@ -89,7 +104,7 @@ class Reports:
     def refused(self, chunk: Chunk, sentence: str) -> None:
         """Take note of a chunk that was refused, with the server's sentence."""
         self._chunks += 1
-        told = {name: (int(code), text) for name, code, text in _CAUSE.findall(sentence)}
+        told = causes(sentence)
         for name in told or _brought(chunk):
             code, text = told.get(name, (UNREADABLE, sentence))
             report = {"error_code": code, **_said(name, code), "count": 0}
@@ -99,12 +114,16 @@ class Reports:
             self._portions.setdefault(name, []).append(_Portion(_span(chunk, name), report))
 
     def left_out(self) -> Iterator[tuple[str, str]]:
-        """Yield each modality of which a chunk could not be used though others could, and why."""
-        for name, portions in self._portions.items():
-            if self._chunks > 1 and any(not one.report["error_code"] for one in portions):
-                for one in portions:
-                    if code := one.report["error_code"]:
-                        yield name, f"error_code {code}: {one.report['message']}"
+        """Yield each modality of which seconds were left out though others were used, and why."""
+        for name, report in self.joined().items():
+            stretches = report.get("left_out", ())
+            if not stretches or 0 not in report["second_error_codes"]:
+                continue
+            seconds: Counter[tuple[int, str]] = Counter()
+            for one in stretches:
+                seconds[one["error_code"], one["message"]] += one["end"] - one["begin"]
+            for (code, message), count in seconds.items():
+                yield name, f"error_code {code}: {message} ({count} s)"
 
     def joined(self) -> dict[str, dict[str, Any]]:
         """Return one report for each modality; that of a single chunk is the server's own."""
@@ -119,12 +138,23 @@ class Reports:
         return reports
 
 
+def causes(sentence: str) -> dict[str, tuple[int, str]]:
+    """Return the code and the message of each modality that a refusal names."""
+    return {name: (int(code), text) for name, code, text in _CAUSE.findall(sentence)}
+
+
+def name_of_code(modality: str, code: int) -> str:
+    """Return what a modality's code is called, e.g. "no face"."""
+    try:
+        return STATUSES[modality](code).name.lower().replace("_", " ")
+    except ValueError:  # a newer server's
+        return f"error_code {code}"
+
+
 def _joined(name: str, portions: list[_Portion]) -> dict[str, Any]:
-    report: dict[str, Any] = {}
-    report["second_error_codes"] = _by_second((p.span.begin, p.codes) for p in portions)
-    causes = _by_second((p.span.begin, p.causes) for p in portions)
+    codes = _by_second(name, portions)
     words = {p.report["error_code"]: _words(p.report) for p in sorted(portions, key=_message)}
-    seconds = Counter(code for code in causes if code)
+    seconds = Counter(code for code in codes if code)
 
     def told(code: int) -> dict[str, Any]:
         return {"error_code": code, **(words.get(code) or _said(name, code))}
@@ -132,13 +162,17 @@ def _joined(name: str, portions: list[_Portion]) -> dict[str, Any]:
     by_gravity = sorted(seconds, key=lambda code: _gravity(name, code))
     worst = by_gravity[0] if seconds else 0
     commonest = max(by_gravity, key=seconds.__getitem__) if seconds else 0
+    report: dict[str, Any] = {"second_error_codes": codes}
     report["left_out"] = [
-        {"begin": begin, "end": end, **told(code)} for begin, end, code in _stretches(causes)
+        {"begin": begin, "end": end, **told(code)} for begin, end, code in _stretches(codes)
     ]
     for key, code in (("worst", worst), ("commonest", commonest)):
         report[key] = told(code) | {"seconds": seconds[code]} if code else None
     well = next((p.report for p in portions if not p.report["error_code"]), None)
-    report |= told(commonest) if well is None else {"error_code": 0, **_words(well)}
+    # Where faces were too few in each chunk, every second of them may be well.
+    whole = commonest or min(p.report["error_code"] for p in portions)
+    report |= told(whole) if well is None else {"error_code": 0, **_words(well)}
+    report["parts"] = [_later(0.0, portion.span.begin) for portion in portions]
     return report | _details(portions)
 
 
@@ -179,14 +213,17 @@ def _later(time: float, offset: float) -> float:
     return round(time + offset, 3)
 
 
-def _by_second(portions: Iterator[tuple[float, list[int]]]) -> list[int]:
+def _by_second(name: str, portions: list[_Portion]) -> list[int]:
     """Lay codes on the seconds of the recording.
 
-    Parts begin within seconds: a second has the code of the part that most of it lies in.
+    Parts begin within seconds: a second has the code of the part that most of it lies in. Pieces of
+    sound share a second, which is well if it is in either.
     """
     seconds: dict[int, int] = {}
-    for begin, codes in sorted(portions, key=lambda one: one[0]):
-        seconds |= enumerate(codes, start=round(begin))
+    for portion in sorted(portions, key=lambda one: one.span.begin):
+        for second, code in enumerate(portion.codes, start=round(portion.span.begin)):
+            if name != "speech" or seconds.get(second) != 0:
+                seconds[second] = code
     return [seconds.get(second, 0) for second in range(max(seconds, default=-1) + 1)]
 
 

@@ -60,7 +60,7 @@ class Moment:
     """What is recognised of a moment of a recording.
 
     Attributes:
-        begin: Where it begins, in seconds of the recording.
+        begin: Where it begins, in seconds of the recording, to milliseconds.
         end: Where it ends.
         recognition: The answer for the window that ends here; None where there is none.
         refusal: Why there is none, in the server's words.
@@ -105,7 +105,8 @@ class Second:
 
     def moment(self, recognition: Recognition | None = None, refusal: str | None = None) -> Moment:
         """Return what became of it."""
-        return Moment(self.begin, self.end, recognition, refusal, self.total)
+        total = None if self.total is None else round(self.total, 3)
+        return Moment(round(self.begin, 3), round(self.end, 3), recognition, refusal, total)
 
 
 class Past:

@@ -17,6 +17,7 @@ import itertools
 import json
 import mimetypes
 import os
+import textwrap
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timezone
@@ -26,6 +27,7 @@ from xml.etree import ElementTree
 
 from clients.contract import EMOTIONS, GENDER_CODES, MODALITIES
 from clients.errors import TimelineError
+from clients.reports import causes, name_of_code
 from clients.seconds import Moment
 
 Write = Callable[[Moment], None]
@@ -47,6 +49,8 @@ COLUMNS = {
 }
 #: Rows that Parquet keeps in memory before it writes them.
 ROW_GROUP = 1_000
+#: How many letters of a refusal in unknown words a player shows.
+CUE_WIDTH = 60
 ELAN_TIERS = ("emotion", "confidence", "age", "gender", "people")
 #: What ELAN's files name as their schema.
 ELAN_SCHEMA = "http://www.mpi.nl/tools/elan/EAFv3.0.xsd"
@@ -93,6 +97,8 @@ def row(moment: Moment, recording: str) -> dict[str, Any]:
     values: dict[str, Any] = dict.fromkeys(COLUMNS)
     values |= {"recording": recording, "begin": moment.begin, "end": moment.end}
     values["refusal"] = moment.refusal
+    for name, (code, _) in causes(moment.refusal or "").items():
+        values[f"{name}_error_code"] = code
     if (answer := moment.recognition) is not None:
         values |= answer.emotion | answer.gender
         values |= {"top": answer.top, "confidence": answer.confidence, "age": answer.age}
@@ -159,13 +165,19 @@ def _web_vtt(path: Path, recording: str, _media: Path | None) -> Iterator[Write]
 def _cue(moment: Moment) -> str:
     answer = moment.recognition
     if answer is None:
-        return " ".join((moment.refusal or "no answer").split())
+        return _short(moment.refusal or "no answer")
     parts = [f"{answer.top} {answer.confidence:.2f}"]
     if answer.age is not None:
         parts.append(f"age {answer.age:.0f}")
     if answer.gender:
         parts.append(_likelier(answer.gender))
     return ", ".join(parts)
+
+
+def _short(refusal: str) -> str:
+    """Return what a player has room for: the names of the causes, e.g. "video: no face"."""
+    named = [f"{name}: {name_of_code(name, code)}" for name, (code, _) in causes(refusal).items()]
+    return ", ".join(named) or textwrap.shorten(refusal, CUE_WIDTH, placeholder="…")
 
 
 def _likelier(gender: dict[str, float]) -> str:

@@ -182,7 +182,7 @@ async def ask(client: AsyncRecogniser, sample: Sample) -> Outcome:
             media = Media(text=sample.text, audio=sample.speech, video=sample.video)
             recognition = await client.recognise(media, past=past)
             answers |= {name: dict(one.result) for name, one in _answered(recognition)}
-            people = len(recognition.people)
+            people = recognition.people_seen
         except _NOT_OF_THE_SAMPLE:
             raise
         except BaseException as error:

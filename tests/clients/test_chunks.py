@@ -196,11 +196,10 @@ def test_a_playlist_opens_nothing(name, tmp_path):
 @pytest.mark.parametrize("codes", [(0, 2), (2, 0), (2, 2)])
 def test_what_is_wrong_with_a_modality_does_not_depend_on_the_order_of_the_chunks(codes, caplog):
     combination = Combination(Context(), (), context=False)
-    for code in codes:
+    for begin, code in enumerate(codes):
         report = {"error_code": code, "message": "dark" * bool(code), "message_ko": "", "count": 4}
-        combination.add(
-            Chunk(film=b"film"), Recognition({"result": {}, "modalities": {"video": report}})
-        )
+        chunk = Chunk(film=b"film", picture_span=Span(float(begin), 1.0))
+        combination.add(chunk, Recognition({"result": {}, "modalities": {"video": report}}))
     well = 0 in codes
     assert combination.result().failures == ({} if well else {"video": "error_code 2: dark"})
     assert ("a part of the video was left out: error_code 2: dark" in caplog.text) is well

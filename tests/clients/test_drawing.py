@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from clients.contract import AGE_CODE, EMOTION_CODES, GENDER_CODES
-from clients.drawing import MARGIN, PANEL_WIDTH, PICTURE_HEIGHT, draw
+from clients.drawing import MARGIN, PANEL_WIDTH, PICTURE_HEIGHT, _Sheet, draw
 from clients.media import Media
 from clients.protocol import Faces, Recognition
 from tests.face_crop.heif import heic
@@ -35,6 +35,37 @@ def mirrored() -> bytes:
 
 def anamorphic() -> bytes:
     return encode([cv2.resize(person(), (160, 240))] * 3, codec="mpeg4", aspect=Fraction(2))
+
+
+def captions(monkeypatch, video):
+    """Draw one face of a video with such a report; return what is written."""
+    written = []
+    text = _Sheet.text
+
+    def keep(sheet, left, top, words, *style, **named):
+        written.append(words)
+        text(sheet, left, top, words, *style, **named)
+
+    monkeypatch.setattr(_Sheet, "text", keep)
+    document = {"result": RESULT, "modalities": {"video": video}, "weights": {}}
+    crops, box = np.zeros((1, 224, 224, 3), np.uint8), np.zeros((1, 4), np.float32)
+    faces = Faces(crops, box, np.zeros(1, np.float32))
+    draw(Recognition(document), Media(video=[person()]), faces)
+    return "\n".join(written)
+
+
+def test_one_person_in_three_parts_is_one_and_the_part_that_is_shown_is_told(monkeypatch):
+    people = [{"id": 0, "main": True, "offset": begin} for begin in (0.0, 52.0, 104.0)]
+    video = {"people": people, "people_seen": 1, "parts": [0.0, 52.0, 104.0]}
+    words = captions(monkeypatch, video)
+    assert "main person" not in words
+    assert "1 crops of the first 52 s; 3 parts in all" in words
+
+
+def test_people_of_a_short_recording_are_counted(monkeypatch):
+    words = captions(monkeypatch, {"people": [], "people_seen": 20})
+    assert "the main person of 20" in words
+    assert "parts" not in words
 
 
 @pytest.mark.parametrize(

@@ -121,6 +121,10 @@ def test_samples_come_with_their_rate(kind, shape):
         ({"audio": (np.zeros(8), 8)}, "expected a whole rate from 1000 to 768000 .* came 8"),
         ({"audio": (np.zeros(8), "8000")}, "expected a whole rate .* came '8000'"),
         ({"audio": (np.full(8, np.nan), 8_000)}, "expected finite samples"),
+        (
+            {"audio": (np.array([0, -3e4], np.float32), 8_000)},
+            "audio: expected floats from -1 to 1, .* came float32 up to 30000: divide by",
+        ),
         ({"audio": io.StringIO("text")}, r"audio: expected a file opened in binary.* gave str"),
         ({"video": {1, 2}}, r"video: expected bytes, .* pictures uint8 \[T, H, W, 3\], came set"),
         (
@@ -137,6 +141,11 @@ def test_other_types_are_refused_at_once_with_what_was_expected(given, words):
     with pytest.raises(MediaTypeError, match=words) as caught:
         Media(**given)
     assert isinstance(caught.value, TypeError) and isinstance(caught.value, RecogniserError)
+
+
+def test_floats_that_overshoot_are_clipped():
+    sound = samples_of(Media(audio=(np.array([-1.5, 0.0, 4.0]), 8_000)).audio)
+    assert sound[:, 0].tolist() == [-32768, 0, 32767]
 
 
 def test_a_file_that_is_closed_cannot_be_read():

@@ -9,6 +9,7 @@ from clients.contract import (
     SPEECH_ROW,
     VIDEO_ROW,
 )
+from clients.errors import MediaTypeError
 from clients.media import Chunk
 from clients.protocol import Context, Recognition, recognise_call
 from tests.clients.fake_triton import DOCUMENT, REPORT
@@ -116,3 +117,19 @@ def test_a_recognition_lists_the_people_of_its_video():
     document = DOCUMENT | {"modalities": {"video": REPORT | {"people": people}}}
     assert [person.report for person in Recognition(document).people] == people
     assert Recognition(DOCUMENT | {"modalities": {}}).people == ()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"video": "rows"}, r"past.video: expected float rows \[n, \d+\].*, came str"),
+        ({"video": rows(SPEECH_ROW, 2)}, r"past.video: .*, came float32 \[2, \d+\]"),
+        ({"speech": rows(SPEECH_ROW, 1)[0]}, r"past.speech: .*, came float32 \[\d+\]"),
+        ({"speech": rows(SPEECH_ROW, 1).astype(int)}, r"past.speech: .*, came int64"),
+        ({"seconds": "2"}, "past.seconds: expected seconds, at least 0, came '2'"),
+        ({"gap": -1.0}, "past.gap: expected seconds"),
+    ],
+)
+def test_a_context_of_other_rows_is_named(wrong, words):
+    with pytest.raises(MediaTypeError, match=words):
+        Context(**wrong)

@@ -20,6 +20,7 @@ from clients.errors import (
     AddressError,
     ClientNotOpenError,
     InputRefusedError,
+    MediaTypeError,
     RecogniserError,
     RequestTimeoutError,
     ServerFailedError,
@@ -81,6 +82,11 @@ def test_features_and_context_come_when_asked_for(recognise, connection):
     assert set(answer.features) == {"text", "video"}
     np.testing.assert_array_equal(answer.features["video"], TENSORS["VIDEO_FEATURES"])
     np.testing.assert_array_equal(answer.context.speech, TENSORS["SPEECH_CONTEXT"])
+
+
+def test_a_past_that_is_none_is_named(recognise, connection):
+    with pytest.raises(MediaTypeError, match=r"past: expected the context of .*, came ndarray"):
+        recognise(connection, HELLO, past=TENSORS["SPEECH_CONTEXT"])
 
 
 def test_a_modality_that_could_not_be_used_has_no_feature(recognise, fake, connection):

@@ -178,6 +178,58 @@ def test_a_folder_of_frames_and_an_image_are_recordings(run, fake, folder):
     assert b"y" in fake.sent(1)["FRAMES"].tobytes()
 
 
+def gif(pictures=1):
+    target = io.BytesIO()
+    first, *others = [Image.new("RGB", (16, 16), (40 * index, 0, 0)) for index in range(pictures)]
+    first.save(target, "GIF", save_all=True, append_images=others)
+    return target.getvalue()
+
+
+def test_an_image_among_films_and_sounds_does_not_hide_them(run, fake, folder, caplog):
+    (folder / "cover.jpg").write_bytes(b"x")
+    code, lines = run(folder)
+    names = [Path(line["name"]).name for line in lines_of(lines)]
+    assert (code, names) == (0, ["frames", "2.mp4", "10.wav"])
+    assert "images beside films or sounds are left out, 1 from cover.jpg on" in caplog.text
+
+
+def test_images_of_every_format_are_the_frames_of_a_folder(run, fake, tmp_path):
+    endings = ("avif", "bmp", "gif", "heic", "heif", "jpeg", "JPG", "png", "tif", "tiff", "webp")
+    for ending in endings:
+        (tmp_path / f"a.{ending}").write_bytes(b"x")
+    (tmp_path / "notes.txt").write_text("no film")
+    assert run(tmp_path)[0] == 0
+    assert fake.requests[0].inputs[0].shape == [len(endings)]
+
+
+def test_an_animation_is_a_film_and_a_still_of_its_format_an_image(run, fake, tmp_path):
+    (tmp_path / "still.gif").write_bytes(gif())
+    (tmp_path / "moving.gif").write_bytes(gif(3))
+    run(tmp_path / "still.gif", tmp_path / "moving.gif")
+    assert [set(fake.sent(index)) for index in range(2)] == [{"FRAMES", "FPS"}, {"VIDEO"}]
+
+
+def test_folders_in_folders_are_looked_at_but_links_back_are_not(run, folder, tmp_path):
+    (folder / "frames/again").symlink_to(tmp_path)
+    code, lines = run(tmp_path)
+    names = [Path(line["name"]).name for line in lines_of(lines)]
+    assert (code, names) == (0, ["frames", "2.mp4", "10.wav"])
+
+
+@pytest.mark.parametrize("missing", ["nowhere.mp4", "nowhere.jpg", "empty"])
+def test_what_cannot_be_read_has_its_line_and_the_others_are_answered(
+    run, folder, tmp_path, missing
+):
+    (tmp_path / "empty").mkdir()
+    code, lines = run(tmp_path / missing, folder / "2.mp4", "--draw", tmp_path / "a.png")
+    failed, answered = lines_of(lines)
+    assert code == 2
+    assert set(failed) == {"name", "error"}
+    assert failed["name"] == str(tmp_path / missing)
+    assert missing in failed["error"]
+    assert answered["10001"] == RESULT["10001"]
+
+
 def test_one_sentence_goes_with_each_recording(run, fake, folder):
     run(folder / "2.mp4", folder / "10.wav", "--input_text", "안녕")
     assert ["TEXT" in fake.sent(index) for index in range(2)] == [True, True]

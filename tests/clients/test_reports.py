@@ -8,6 +8,7 @@ from clients.chunks import Combination
 from clients.contract import MESSAGES, SpeechStatus, VideoStatus
 from clients.media import Chunk, Span
 from clients.protocol import Context
+from clients.recognition import Person
 from tests.clients.fake_triton import RESULT
 
 GOOD = {"error_code": 0, "message": "", "message_ko": "", "count": 8, "result": RESULT}
@@ -95,11 +96,55 @@ def test_a_refusal_in_other_words_counts_for_all_that_the_chunk_brought():
     assert modalities["video"]["worst"]["message"] == "AUDIO is larger than it says"
 
 
-def test_a_chunk_of_too_few_faces_is_left_out_as_a_whole():
-    rare = bad(VideoStatus.TOO_FEW_FACES, second_error_codes=[0, 5, 5, 0])
-    video = together((4, {"video": rare}), (10, {"video": SEEN}))["video"]
+RARE = bad(VideoStatus.TOO_FEW_FACES, second_error_codes=[0, 5, 5, 0])
+
+
+def test_good_seconds_of_a_chunk_of_too_few_faces_are_not_left_out():
+    video = together((4, {"video": RARE}), (10, {"video": SEEN}))["video"]
     assert video["second_error_codes"][:4] == [0, 5, 5, 0]
-    assert (video["left_out"][0]["begin"], video["left_out"][0]["end"]) == (0, 4)
+    stretches = [(one["begin"], one["end"], one["error_code"]) for one in video["left_out"]]
+    assert stretches == [(1, 3, 5), (13, 14, 3)]
+    assert (video["worst"]["error_code"], video["commonest"]["seconds"]) == (5, 2)
+
+
+def test_chunks_of_too_few_faces_keep_their_code_where_every_second_is_well(caplog):
+    rare = RARE | {"second_error_codes": [0] * 4}
+    video = together((4, {"video": rare}), (4, {"video": rare}))["video"]
+    assert (video["error_code"], video["left_out"], video["worst"]) == (5, [], None)
+    assert "left out" not in caplog.text
+
+
+def heard(*times, voice=None):
+    return GOOD | {"times": list(times), "voice": voice or [1.0] * len(times)}
+
+
+def test_a_second_of_sound_is_well_where_a_window_with_voice_covers_it():
+    speech = together(
+        (6, {"speech": heard(1.0, 4.0, voice=[0.5, 0.0])}),
+        (4, refusal(speech=SpeechStatus.SILENT)),
+        (3.05, {"speech": heard(0.0, 1.0)}),
+    )["speech"]
+    assert speech["second_error_codes"] == [5, 0, 0, 5, 5, 5, *[2] * 4, 0, 0, 0]
+    stretches = [(one["begin"], one["end"], one["error_code"]) for one in speech["left_out"]]
+    assert stretches == [(0, 1, 5), (3, 6, 5), (6, 10, 2)]
+    assert speech["left_out"][0]["message"] == MESSAGES[SpeechStatus.NO_VOICE][0]
+    assert (speech["worst"]["error_code"], speech["commonest"]["error_code"]) == (2, 2)
+    assert speech["error_code"] == 0
+
+
+@pytest.mark.parametrize("later_says", ["nothing heard", "refused"])
+def test_the_second_that_two_pieces_of_sound_share_is_well_if_either_heard_it(later_says):
+    combination = Combination(Context(), (), context=False)
+    first, second = (Chunk(audio=b"a", sound_span=Span(begin, 5.0)) for begin in (0.0, 4.0))
+    combination.add(first, Recognition({"result": RESULT, "modalities": {"speech": heard(3.0)}}))
+    if later_says == "refused":
+        combination.refused(second, refusal(speech=SpeechStatus.NO_VOICE))
+    else:
+        modalities = {"speech": heard(3.0)}
+        combination.add(second, Recognition({"result": RESULT, "modalities": modalities}))
+    codes = combination.result().modalities["speech"]["second_error_codes"]
+    assert codes[:5] == [5, 5, 5, 0, 0]
+    assert codes[5:7] == [5, 5]
 
 
 def test_the_order_of_chunks_changes_nothing_but_times():
@@ -114,6 +159,7 @@ def test_the_order_of_chunks_changes_nothing_but_times():
             name: report
             | {
                 "second_error_codes": sorted(report["second_error_codes"]),
+                "parts": (),
                 "left_out": sorted(
                     (one["end"] - one["begin"], one["error_code"], one["message"])
                     for one in report["left_out"]
@@ -158,7 +204,9 @@ def test_faces_windows_and_people_are_joined_with_times_of_the_recording():
     first, second = modalities["video"]["people"]
     assert (first["offset"], first["begin"], first["boxes"][0]["time"]) == (0, 1, 1)
     assert (second["offset"], second["begin"], second["boxes"][0]["time"]) == (10, 11, 11)
+    assert [Person(one).offset for one in (first, second)] == [0, 10]
     assert modalities["video"]["people_seen"] == 3
+    assert modalities["video"]["parts"] == [0, 10]
 
 
 def test_a_film_that_ends_before_the_sound_is_not_reported_on_by_rows_alone():

@@ -10,7 +10,8 @@ from PIL import Image
 from clients import AsyncRecogniser, Media, MediaTypeError, Recogniser, UnreadableFileError
 from clients.contract import SPEECH_ROW, VIDEO_ROW
 from clients.errors import ServerFailedError
-from clients.seconds import SOUND_RATE, seconds_of
+from clients.media import Chunk
+from clients.seconds import SOUND_RATE, Second, seconds_of
 from tests.clients.fake_triton import DOCUMENT, refuse
 from tests.clients.media_files import film, noise, samples_of, wav
 
@@ -38,6 +39,13 @@ def test_every_second_is_answered_and_tells_how_much_is_done(recognise_each, fak
     assert [set(fake.sent(index)) - {"PAST_VIDEO", "PAST_SPEECH"} for index in range(5)] == [
         {"TEXT", "FRAMES", "FPS", "AUDIO"}
     ] * 5
+
+
+def test_times_are_in_milliseconds(fake):
+    moment = each(fake, Media(audio=wav(noise(6.82))))[-1]
+    assert (moment.begin, moment.end, moment.total) == (6.0, 6.82, 6.82)
+    inexact = Second(6.0, 6.819999999999999, Chunk(), total=6.819999999999999).moment()
+    assert (inexact.end, inexact.total) == (6.82, 6.82)
 
 
 def test_a_second_comes_before_the_next_is_sent(fake):

@@ -69,6 +69,34 @@ def test_players_read_the_cues(tmp_path):
     assert len(cues) == 3
 
 
+REFUSED = Moment(
+    0.0,
+    1.0,
+    refusal="no modality can be used: text (error_code 1): No words; came none. "
+    "Please speak.; speech (error_code 5): No voice was heard.; video (error_code 77): New.",
+)
+
+
+def test_a_refused_moment_has_the_codes_of_its_refusal(tmp_path):
+    with timeline(tmp_path / "film.jsonl", "film") as write:
+        write(REFUSED)
+    values = json.loads((tmp_path / "film.jsonl").read_text(encoding="utf-8"))
+    codes = [values[f"{name}_error_code"] for name in ("text", "speech", "video")]
+    assert (codes, values["top"], values["refusal"]) == ([1, 5, 77], None, REFUSED.refusal)
+
+
+def test_a_cue_of_a_refused_moment_is_short(tmp_path):
+    with timeline(tmp_path / "film.vtt", "film") as write:
+        write(REFUSED)
+        write(Moment(1.0, 2.0, refusal="AUDIO " + "is broken " * 20))
+    first, second = (tmp_path / "film.vtt").read_text(encoding="utf-8").strip().split("\n\n")[1:]
+    named = "speech: no voice, video: error_code 77"
+    assert first.splitlines()[1].endswith(named)
+    assert first.splitlines()[1].startswith("text: ")
+    assert second.splitlines()[1].startswith("AUDIO is broken")
+    assert len(second.splitlines()[1]) <= 60
+
+
 def test_hours_are_written_as_players_want_them(tmp_path):
     with timeline(tmp_path / "film.vtt", "film") as write:
         write(Moment(3661.5, 3662.9996, ANSWER))
