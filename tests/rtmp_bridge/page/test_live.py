@@ -15,7 +15,8 @@ from tests.rtmp_bridge.page import media
 from tests.rtmp_bridge.page.bridge_process import BridgeProcess, listening
 from tests.rtmp_bridge.page.shown import fused_lines, result_shown, shown, shown_in
 
-REFRESHED = "(count) => document.getElementById('streamed').textContent === String(count)"
+REFRESHED = """(count) => document.getElementById('streamed').textContent === String(count)
+    && document.getElementById('pending').textContent === '0'"""
 
 
 @pytest.fixture
