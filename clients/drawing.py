@@ -11,11 +11,12 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from clients.containers import picture_stream
 from clients.contract import AGE_CODE, EMOTION_CODES, GENDER_CODES, MODALITIES
 from clients.media import Media, read
 from clients.orientation import FrameConverter
 from clients.protocol import Faces, Recognition
-from clients.recordings import decode, open_recording, picture_stream
+from clients.recordings import decode, open_recording
 from clients.stills import (
     STILL_ERRORS,
     animation,

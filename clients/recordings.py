@@ -10,7 +10,6 @@ from pathlib import Path
 import av
 
 from clients.containers import decoder_options, open_container
-from clients.containers import picture_stream as picture_stream  # for its users, beside the rest
 from clients.contract import LIMITS
 
 #: What opening a recording raises where it cannot be read.

@@ -16,10 +16,10 @@ import av
 import numpy as np
 
 from clients import resampling
-from clients.containers import cause_of, decoder_options, open_container
+from clients.containers import cause_of, decoder_options, open_container, picture_stream
 from clients.contract import LIMITS
 from clients.media import filled, name_of, unreadable
-from clients.recordings import OPEN_ERRORS, duration, picture_stream
+from clients.recordings import OPEN_ERRORS, duration
 from clients.resampling import Resampler, SoundLimitError, check_rate, heard_track
 
 logger = logging.getLogger(__name__)

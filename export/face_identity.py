@@ -23,11 +23,10 @@ import numpy as np
 import onnx
 import onnxruntime
 import torch
-from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 from torch.nn import functional
 
-from export.int8 import LEVELS
+from export.int8 import store_levels
 from training.face_api import identity_state
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -165,29 +164,10 @@ def onnx_bytes(network: nn.Module, example: Tensor) -> bytes:
     )
     model = onnx.load_from_string(buffer.getvalue())
     model.ir_version = IR_VERSION
-    store_filters(model)
+    filters = [tensor.name for tensor in model.graph.initializer if len(tensor.dims) == 4]
+    store_levels(model, dict.fromkeys(filters, (1, 2, 3)))
     onnx.checker.check_model(model, full_check=True)
     return model.SerializeToString()
-
-
-def store_filters(model: onnx.ModelProto) -> None:
-    """Turn a graph's float32 filters into int8 ones, each with a cast and a scale behind it.
-
-    onnxruntime widens them once, when it loads the file.
-    """
-    graph, widening = model.graph, []
-    for tensor in [tensor for tensor in graph.initializer if len(tensor.dims) == 4]:
-        name, weight = tensor.name, numpy_helper.to_array(tensor)
-        scale = np.abs(weight).max(axis=(1, 2, 3), keepdims=True).clip(1e-12) / LEVELS
-        levels = np.rint(weight / scale).astype(np.int8)
-        tensor.CopyFrom(numpy_helper.from_array(levels, f"{name}_int8"))
-        graph.initializer.append(numpy_helper.from_array(scale.astype(np.float32), f"{name}_scale"))
-        widening += [
-            helper.make_node("Cast", [f"{name}_int8"], [f"{name}_levels"], to=TensorProto.FLOAT),
-            helper.make_node("Mul", [f"{name}_levels", f"{name}_scale"], [name]),
-        ]
-    for node in reversed(widening):
-        graph.node.insert(0, node)
 
 
 def main() -> None:

@@ -5,6 +5,8 @@ Only storage is narrow: ONNX Runtime widens the weights once when it loads the f
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import onnx
 import torch
@@ -32,19 +34,30 @@ def _rounded(weight: Tensor) -> Tensor:
 
 def store_int8(model: onnx.ModelProto) -> None:
     """Turn large float32 matrices into int8 ones, each with a cast and a scale behind it."""
-    graph = model.graph
     # The matrix of a MatMul is stored transposed, an embedding or a Gemm's as PyTorch has it.
-    transposed = {node.input[1] for node in graph.node if node.op_type == "MatMul"}
-    widening = []
-    for tensor in graph.initializer:
+    transposed = {node.input[1] for node in model.graph.node if node.op_type == "MatMul"}
+    shared = {}
+    for tensor in model.graph.initializer:
         dims = list(tensor.dims)
         if tensor.data_type != TensorProto.FLOAT or len(dims) != 2:
             continue
-        if np.prod(dims) < SMALLEST or min(dims) < NARROWEST:
-            continue
+        if np.prod(dims) >= SMALLEST and min(dims) >= NARROWEST:
+            shared[tensor.name] = (0,) if tensor.name in transposed else (1,)
+    store_levels(model, shared)
+
+
+def store_levels(model: onnx.ModelProto, shared: Mapping[str, tuple[int, ...]]) -> None:
+    """Store float32 weights as int8 levels, each with a cast and a scale behind it.
+
+    Args:
+        model: Whose graph is changed.
+        shared: The names of the weights, and the axes along which one scale holds.
+    """
+    graph, widening = model.graph, []
+    for tensor in [tensor for tensor in graph.initializer if tensor.name in shared]:
         name, weight = tensor.name, numpy_helper.to_array(tensor)
-        axis = 0 if name in transposed else 1
-        scale = np.maximum(np.abs(weight).max(axis, keepdims=True), 1e-12) / LEVELS
+        largest = np.abs(weight).max(axis=shared[name], keepdims=True)
+        scale = np.maximum(largest, 1e-12) / LEVELS
         narrow = np.rint(weight / scale).astype(np.int8)
         tensor.CopyFrom(numpy_helper.from_array(narrow, f"{name}_int8"))
         graph.initializer.append(numpy_helper.from_array(scale.astype(np.float32), f"{name}_scale"))

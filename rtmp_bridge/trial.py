@@ -24,7 +24,8 @@ from clients import (
     UncuttableMediaError,
     UnreadableFileError,
 )
-from clients.recordings import OPEN_ERRORS, open_recording, picture_stream
+from clients.containers import picture_stream
+from clients.recordings import OPEN_ERRORS, open_recording
 from rtmp_bridge.confinement import allow_cpu, confine
 from rtmp_bridge.deadline import within
 from rtmp_bridge.worker import Worker, worded

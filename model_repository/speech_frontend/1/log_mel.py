@@ -8,31 +8,15 @@ and its scaling are part of the network, window by window.
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 from bounded_worker import Leash, no_leash
-from mel import band_power
+from mel import MelWindows, band_power
 from vad import VoiceDetector
 from voiced import WINDOW, voiced_windows
 
 MELS = 80
 #: Smallest power that is told from silence, as in Whisper.
 FLOOR = 1e-10
-
-
-class MelWindows(NamedTuple):
-    """What the network gets of a recording; N windows, at least 1.
-
-    Attributes:
-        mels: float32 [N, 200, 80].
-        times: Begin of each window in seconds of the recording, float32 [N].
-        voice: How much each counts by its voice, 0 to 1, float32 [N].
-    """
-
-    mels: np.ndarray
-    times: np.ndarray
-    voice: np.ndarray
 
 
 def log_mel_windows(
@@ -44,6 +28,9 @@ def log_mel_windows(
         recording: Samples float32 [S, channels] at 16 kHz, S >= 1; or [S].
         detector: Of voice.
         leash: Is asked before each window; what it raises ends the work.
+
+    Returns:
+        Its windows of `MELS` bands.
 
     Raises:
         MediaError: There is no voice.

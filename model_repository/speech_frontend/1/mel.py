@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 
@@ -12,6 +13,20 @@ HOP = 160
 #: Rows of one matrix product. OpenBLAS wakes its threads for more than 2**18 multiplications, and
 #: what they burn while they wait is more than all else that is computed here.
 ROWS = 16
+
+
+class MelWindows(NamedTuple):
+    """What the speech network gets of a recording; N windows, at least 1.
+
+    Attributes:
+        mels: float32 [N, 200, bands].
+        times: Begin of each window in seconds of the recording, float32 [N].
+        voice: How much each counts by its voice, 0 to 1, float32 [N].
+    """
+
+    mels: np.ndarray
+    times: np.ndarray
+    voice: np.ndarray
 
 
 def band_power(waveform: np.ndarray, bands: int) -> np.ndarray:

@@ -7,12 +7,10 @@ it is cleaned, trimmed and normalised as one.
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 from bounded_worker import Leash, no_leash
 from contract import MediaError, SpeechStatus
-from mel import HOP, SAMPLE_RATE, band_power
+from mel import HOP, SAMPLE_RATE, MelWindows, band_power
 from vad import SURE, VOICED, VoiceDetector
 from voiced import WINDOW as PIECE
 from voiced import enough_voice, loudest_voice, no_voice, weight
@@ -37,20 +35,6 @@ VAD_FRAME = 480
 VAD_LOUDNESS = 0.01
 
 
-class MelWindows(NamedTuple):
-    """What the network gets of a recording; N windows, 1 to 14.
-
-    Attributes:
-        mels: float32 [N, 200, 40]; a short recording's only window ends with zeros.
-        times: Begin of each window in seconds of the recording, float32 [N].
-        voice: How much each counts by its voice, 0 to 1, float32 [N].
-    """
-
-    mels: np.ndarray
-    times: np.ndarray
-    voice: np.ndarray
-
-
 def log_mel_windows(
     recording: np.ndarray, detector: VoiceDetector, leash: Leash = no_leash
 ) -> MelWindows:
@@ -60,6 +44,9 @@ def log_mel_windows(
         recording: Samples float32 [S, channels] at 16 kHz, or [S].
         detector: Of voice; it chooses the channel and weighs the windows.
         leash: Is asked before each 2 s; what it raises ends the work.
+
+    Returns:
+        1 to 14 windows of `MELS` bands; a short recording's only one ends with zeros.
 
     Raises:
         MediaError: There is no voice, or a package that looks for it is not installed.
