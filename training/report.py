@@ -40,19 +40,20 @@ class Row:
     Attributes:
         what: What was measured, on whom.
         metric: The figure of merit.
-        figure: `value` and `n`, and `low` and `high` where an interval was taken.
+        figure: `value` and `n`, and where an interval was taken `low` and `high`, or `why` not.
         blind: What a constant answer gives, if that means anything.
     """
 
     what: str
     metric: str
-    figure: dict[str, float]
+    figure: dict[str, float | str]
     blind: float | None = None
 
     def __str__(self) -> str:
         """Format as a Markdown row."""
         value, low, high = (self.figure.get(key) for key in ("value", "low", "high"))
-        interval = "" if low is None else f"{low:.3f} to {high:.3f}"
+        why = self.figure.get("why", "")
+        interval = why if low is None else f"{low:.3f} to {high:.3f}"
         blind = "" if self.blind is None else f"{self.blind:.3f}"
         cells = (self.what, self.metric, f"{value:.3f}", interval, blind, str(self.figure["n"]))
         return f"| {' | '.join(cells)} |"

@@ -137,7 +137,10 @@ def test_a_refused_row_is_recorded_counted_and_not_asked_again(run, write, repor
     fake.script = [refuse(grpc.StatusCode.INVALID_ARGUMENT, "TEXT is empty")]
     assert run(manifest, "--strict") == 5
     assert report()["rows"] == {"selected": 3, "answered": 2, "failed": 1}
-    assert report()["sources"]["text"] == {"answered": 2, "failed": 1}
+    reasons = {"input refused": 1}
+    assert report()["sources"]["text"] == {"answered": 2, "failed": 1, "reasons": reasons}
+    figures = measurement(report(), "text", "emotion")["figures"]
+    assert figures["refused"]["value"] == pytest.approx(1 / 3)
     (failure,) = report()["failures"]
     assert failure["row"] == 2
     assert "TEXT is empty" in failure["errors"]["text"]
@@ -388,11 +391,11 @@ def test_the_real_server_is_measured_on_every_kind_of_row(triton, write, report,
     written = report()
     assert written["rows"] == {"selected": 7, "answered": 6, "failed": 1}
     assert written["sources"] == {
-        "text": {"answered": 3, "failed": 0},
-        "speech": {"answered": 2, "failed": 1},
-        "video": {"answered": 3, "failed": 0},
-        "face": {"answered": 2, "failed": 1},
-        "fused": {"answered": 6, "failed": 0},
+        "text": {"answered": 3, "failed": 0, "reasons": {}},
+        "speech": {"answered": 2, "failed": 1, "reasons": {"unreadable": 1}},
+        "video": {"answered": 3, "failed": 0, "reasons": {}},
+        "face": {"answered": 2, "failed": 1, "reasons": {"unreadable file": 1}},
+        "fused": {"answered": 6, "failed": 0, "reasons": {}},
     }
     assert [failure["row"] for failure in written["failures"]] == [7, 8]
     lines = (tmp_path / "out/journal.jsonl").read_text(encoding="utf-8").splitlines()
