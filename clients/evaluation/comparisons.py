@@ -7,7 +7,7 @@ both sides (the paired bootstrap). Two intervals that overlap say nothing of a d
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -34,6 +34,8 @@ HEADLINES = {
 }
 #: Of these, what is better when it is less.
 LESS_IS_BETTER = ("mean absolute error", "refused")
+#: What fused and single answers are compared by.
+GAINS = ("accuracy", "negative log likelihood", "brier score")
 #: Probabilities of an answer that should hardly ever be wrong.
 SURE = (0.9, 0.95)
 
@@ -46,7 +48,7 @@ class Change:
         group: As in `figures.Measurement`.
         source: Likewise.
         target: Likewise.
-        n: Samples that were answered in both runs; "accuracy over all" is over all that were asked.
+        n: Samples that were answered in both runs; those of `figures.OVER_ALL` are over all.
         people: How many people these are of; None when no sample names one.
         mended: Samples that are right now and were not; None of ages.
         spoilt: Samples that were right and are not now; None of ages.
@@ -77,7 +79,7 @@ class Gain:
         people: How many people these are of; None when no sample names one.
         best: The modality of the greatest accuracy on these very samples, which flatters it.
         accuracy: By source.
-        gain: Fused - best, in "accuracy", "negative log likelihood" and "brier score".
+        gain: Fused - best, by each of `GAINS`.
     """
 
     present: str
@@ -146,14 +148,13 @@ def changes_between(
 def _change(group: str, source: str, target: str, old: Answers, new: Answers) -> Change:
     # A figure of both runs is over what both answered: the easier samples must not be one's own.
     both = old.told & new.told
-    old_told, new_told = (_silenced(one, ~both) for one in (old, new))
+    told = [replace(one, told=both) for one in (old, new)]
 
     def sides(draw: np.ndarray) -> list[dict[str, float]]:
-        figures = [one.of(draw).figures() for one in (old_told, new_told)]
-        for one, whole in zip(figures, (old, new), strict=True):
-            if "accuracy over all" in one:
-                one["accuracy over all"] = whole.of(draw).figures()["accuracy over all"]
-        return figures
+        return [
+            shared.of(draw).over_answered() | whole.of(draw).over_all()
+            for shared, whole in zip(told, (old, new), strict=True)
+        ]
 
     first, second = sides(np.arange(len(new.truth)))
     names = [
@@ -183,17 +184,6 @@ def _change(group: str, source: str, target: str, old: Answers, new: Answers) ->
     )
 
 
-def _silenced(answers: Answers, where: np.ndarray) -> Answers:
-    return Answers(
-        answers.truth,
-        answers.guess,
-        answers.people,
-        answers.told & ~where,
-        answers.reasons,
-        answers.undecided,
-    )
-
-
 def gains_of(pairs: Pairs) -> Iterator[Gain]:
     """Compare the fused emotion with single ones, by which modalities answered; two at least."""
     subsets: dict[tuple[str, ...], list[tuple]] = {}
@@ -207,29 +197,24 @@ def gains_of(pairs: Pairs) -> Iterator[Gain]:
             name: metrics.accuracy(one.truth, one.decision) for name, one in by_source.items()
         }
         best = max(present, key=accuracy.__getitem__)
-        fused, single = by_source["fused"], by_source[best]
-        names = ("accuracy", "negative log likelihood", "brier score")
-
-        def difference(
-            draw: np.ndarray, fused: Answers = fused, single: Answers = single
-        ) -> np.ndarray:
-            one, other = fused.of(draw).figures(), single.of(draw).figures()
-            return np.array([one[name] - other[name] for name in names])
-
+        fused = by_source["fused"]
         yield Gain(
             "+".join(present),
             len(members),
             _people(fused),
             best,
             accuracy,
-            dict(
-                zip(
-                    names,
-                    metrics.bootstrap(difference, len(members), fused.people),
-                    strict=True,
-                )
-            ),
+            _gain(fused, by_source[best]),
         )
+
+
+def _gain(fused: Answers, single: Answers) -> dict[str, Interval]:
+    def difference(draw: np.ndarray) -> np.ndarray:
+        one, other = fused.of(draw).over_answered(), single.of(draw).over_answered()
+        return np.array([one[name] - other[name] for name in GAINS])
+
+    intervals = metrics.bootstrap(difference, len(fused.truth), fused.people)
+    return dict(zip(GAINS, intervals, strict=True))
 
 
 def gaps_of(columns: Columns) -> Iterator[Gap]:

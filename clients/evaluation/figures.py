@@ -33,6 +33,8 @@ AGE_BANDS = {
     "40-59": (40, 60),
     "60+": (60, float("inf")),
 }
+#: The figures that are over all that were asked, answered or not.
+OVER_ALL = ("accuracy over all", "refused")
 #: More groups than this of one column would bury the figures.
 MOST_GROUPS = 30
 _DECISIONS = (metrics.accuracy, metrics.unweighted_recall, metrics.macro_f1)
@@ -116,24 +118,35 @@ class Answers:
         )
 
     def figures(self) -> dict[str, float]:
-        """Measure what was answered by every metric, by name; see `Measurement.figures`."""
-        one, figures = self.answered, {}
-        if len(one.truth):
-            metrics_of = _DECISIONS if one.guess.ndim == 2 else _YEARS
-            figures = {_name(metric): metric(one.truth, one.decision) for metric in metrics_of}
-            if one.guess.ndim == 2:
-                figures |= {_name(metric): metric(one.truth, one.guess) for metric in _POSTERIORS}
-        if len(self.truth):
-            figures["refused"] = float(1 - self.told.mean())
-        if len(self.truth) and self.guess.ndim == 2:
-            right = self.told & (np.nan_to_num(self.guess).argmax(1) == self.truth)
-            figures["accuracy over all"] = float(right.mean())
-        if one.undecided is not None and len(one.truth):
-            named = one.of(~one.undecided)
+        """Measure by every metric, by name; see `Measurement.figures`."""
+        return self.over_answered() | self.over_all()
+
+    def over_answered(self) -> dict[str, float]:
+        """Measure those that were answered."""
+        one = self if self.told.all() else self.answered
+        if not len(one.truth):
+            return {}
+        metrics_of = _DECISIONS if one.guess.ndim == 2 else _YEARS
+        decision = one.decision
+        figures = {_name(metric): metric(one.truth, decision) for metric in metrics_of}
+        if one.guess.ndim == 2:
+            figures |= {_name(metric): metric(one.truth, one.guess) for metric in _POSTERIORS}
+        if one.undecided is not None:
+            named = ~one.undecided
             figures["undecided"] = float(one.undecided.mean())
             figures["accuracy of decided"] = (
-                metrics.accuracy(named.truth, named.decision) if len(named.truth) else np.nan
+                metrics.accuracy(one.truth[named], decision[named]) if named.any() else np.nan
             )
+        return figures
+
+    def over_all(self) -> dict[str, float]:
+        """Measure all that were asked, by `OVER_ALL`."""
+        if not len(self.truth):
+            return {}
+        figures = {"refused": float(1 - self.told.mean())}
+        if self.guess.ndim == 2:
+            right = self.told & (np.nan_to_num(self.guess).argmax(1) == self.truth)
+            figures["accuracy over all"] = float(right.mean())
         return figures
 
 
@@ -271,7 +284,8 @@ def emotion_answers(
     if classes is not None:
         possible = [[emotion in classes[one.corpus] for emotion in EMOTIONS] for one, _ in kept]
         mask = np.array(possible, np.float64).reshape(-1, len(EMOTIONS))
-        # An answer is rounded to 4 decimals: what is left of it may be nothing, which tells nothing.
+        # Answers are rounded to 4 decimals: what is left of one may be nothing, which says nothing
+        # of it.
         guess = np.maximum(guess, 1e-9) * mask
         guess = guess / guess.sum(1, keepdims=True)
     answers = _collected(kept, source, truth, guess)

@@ -142,7 +142,7 @@ def bootstrap(
     statistic: Callable[[np.ndarray], np.ndarray],
     count: int,
     groups: np.ndarray | None = None,
-    rounds: int = ROUNDS,
+    rounds: int | None = None,
 ) -> list[Interval]:
     """Measure several figures at once, on all N samples and on `rounds` resamples of them.
 
@@ -154,7 +154,7 @@ def bootstrap(
             intervals take no notice, where these samples have none.
         count: N.
         groups: [N] people; when given, whole people are resampled, as clips of one are alike.
-        rounds: Number of resamples.
+        rounds: Number of resamples, `ROUNDS` unless told otherwise.
 
     Returns:
         K figures; without an interval where there are fewer than `FEWEST_GROUPS` to draw from.
@@ -165,7 +165,7 @@ def bootstrap(
         kind = "samples" if groups is None else "people"
         why = f"{kind}: {units}, at least {FEWEST_GROUPS} needed"
         return [Interval(float(value), why=why) for value in values]
-    drawn = np.array([statistic(draw) for draw in _resamples(count, groups, rounds)])
+    drawn = np.array([statistic(draw) for draw in _resamples(count, groups, rounds or ROUNDS)])
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "All-NaN", RuntimeWarning)
         ends = np.nanpercentile(drawn, [2.5, 97.5], axis=0)
@@ -193,7 +193,7 @@ def with_interval(
     truth: np.ndarray,
     guess: np.ndarray,
     groups: np.ndarray | None = None,
-    rounds: int = ROUNDS,
+    rounds: int | None = None,
 ) -> dict[str, float | str]:
     """Measure once and on resamples; see `bootstrap`.
 
@@ -202,7 +202,7 @@ def with_interval(
         truth: [N].
         guess: [N].
         groups: [N] people, who are then resampled whole.
-        rounds: Number of bootstrap resamples.
+        rounds: Number of resamples, `ROUNDS` unless told otherwise.
 
     Returns:
         `value` and `n`, and `low` and `high` (95 % percentile interval), or `why` there is none.
