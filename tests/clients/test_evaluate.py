@@ -260,6 +260,52 @@ def test_another_run_is_not_overwritten_and_not_mixed_up(run, write, tmp_path, c
 
 
 @pytest.mark.usefixtures("without_pictures")
+def test_another_run_is_compared_row_by_row(run, write, report, tmp_path, fake, capsys):
+    manifest = write(*sentences(3), {"text": "unlabelled"})
+    assert run(manifest) == 0
+    (tmp_path / "out").rename(tmp_path / "before")
+    # The scripted answer is happiness, which is wrong; now the first is refused.
+    fake.script = [refuse(grpc.StatusCode.INVALID_ARGUMENT, "TEXT is empty")]
+    assert run(manifest, "--compare", tmp_path / "before") == 0
+    assert report()["compared rows"] == 4
+    (change,) = [
+        one for one in report()["changes"] if (one["group"], one["source"]) == ("all", "fused")
+    ]
+    assert (change["n"], change["mended"], change["spoilt"]) == (2, 0, 0)
+    assert change["change"]["refused"]["value"] == pytest.approx(1 / 3)
+    assert f"change since {tmp_path / 'before'}" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("without_pictures")
+def test_a_run_is_not_compared_with_another_manifests_or_with_nothing(
+    run, write, tmp_path, fake, caplog
+):
+    manifest = write(*sentences(1))
+    assert run(manifest, "--compare", tmp_path / "nowhere") == 2
+    assert "nowhere/journal.jsonl" in caplog.text
+    assert run(manifest) == 0
+    (tmp_path / "out").rename(tmp_path / "before")
+    other = manifest.rename(tmp_path / "other.csv")
+    fake.requests.clear()
+    assert run(other, "--compare", tmp_path / "before") == 2
+    assert f"expected {other}" in caplog.text
+    assert fake.requests == []
+
+
+@pytest.mark.usefixtures("without_pictures")
+def test_any_column_makes_groups(run, write, report, caplog):
+    rows = [one | {"microphone": f"m{index % 2}"} for index, one in enumerate(sentences(4))]
+    manifest = write(*rows, columns=[*COLUMNS, "microphone"])
+    assert run(manifest, "--group-by", "microphone", "split") == 0
+    sizes = {one["group"]: one["n"] for one in report()["measurements"] if one["source"] == "text"}
+    del sizes["modalities agree"]
+    assert sizes == {"all": 4, "microphone m0": 2, "microphone m1": 2}
+    assert "microphone" not in caplog.text
+    assert run(manifest, "--resume", "--group-by", "room") == 2
+    assert "no column of names 'room'; there are: " in caplog.text
+
+
+@pytest.mark.usefixtures("without_pictures")
 def test_rows_are_selected_by_split_and_corpus_and_limited_evenly(run, write, fake):
     rows = [
         {"text": f"{corpus} {split} {index}", "split": split, "corpus": corpus}
