@@ -11,8 +11,8 @@ gender        male or female
 split         any name, to select rows by
 corpus        any name, to select rows by; results are also given by corpus
 
-Training reads the same file, and two columns more, age_group and script. Of these, and of columns
-of any other name, --group-by makes groups.
+Training reads the same file, and three columns more, age_group, script and votes. Of these, and of
+columns of any other name, --group-by makes groups.
 Files are relative to the manifest's folder. Any column may be missing and any cell empty, as long
 as each row brings text or a file.
 """
@@ -38,7 +38,7 @@ FILES = ("speech", "video", "face")
 MEDIA = ("text", *FILES)
 GENDERS = tuple(GENDER_CODES.values())
 #: Columns whose cells are taken as they are.
-NAMES = ("person", "emotion", "gender", "split", "corpus", "age_group", "script")
+NAMES = ("person", "emotion", "gender", "split", "corpus", "age_group", "script", "votes")
 COLUMNS = (*MEDIA, *NAMES, "age")
 OLDEST = 120.0
 
@@ -62,6 +62,7 @@ class Sample:
         corpus: A name.
         age_group: A name when `age` only stands for a group.
         script: A name for the words when several people speak the same.
+        votes: How many raters chose which emotion, as "anger:2 neutral:3".
         others: The cells of other columns that were asked for, by column.
         where: The manifest and the row, for messages.
     """
@@ -80,6 +81,7 @@ class Sample:
     corpus: str = ""
     age_group: str = ""
     script: str = ""
+    votes: str = ""
     others: Mapping[str, str] = field(default_factory=dict, compare=False)
     where: str = ""
 
