@@ -56,7 +56,8 @@ def corpus_in(folder: Path, name: str) -> Corpus:
     for corpus in layouts:
         if not corpus.missing(folder):
             return corpus
-    came = ", ".join(sorted(one.name for one in folder.iterdir())[:10]) or "nothing"
+    inside = folder.iterdir() if folder.is_dir() else ()
+    came = ", ".join(sorted(one.name for one in inside)[:10]) or "nothing"
     expected = "; or ".join(", ".join(corpus.needs) for corpus in layouts)
     missing = ", ".join(layouts[0].missing(folder))
     raise ManifestError(
@@ -113,7 +114,8 @@ def _split_by_person(rows: list[Row], placed: Mapping[str, str]) -> None:
 
 
 def _folders(data: Path, depth: int = _DEPTH) -> Iterator[Path]:
-    yield data
-    if depth:
+    if data.is_dir():
+        yield data
+    if depth and data.is_dir():
         for folder in sorted(one for one in data.iterdir() if one.is_dir()):
             yield from _folders(folder, depth - 1)
