@@ -130,7 +130,7 @@ def changes_between(
         classes: See `measurements_of`.
     """
     earlier = {sample.row: outcome for sample, outcome in before}
-    for group, members in all_groups(after, columns).items():
+    for group, members, targets in all_groups(after, columns):
         for source in SOURCES:
             both = [
                 pair
@@ -139,8 +139,8 @@ def changes_between(
                 and pair[0].row in earlier
                 and earlier[pair[0].row].asked(source)
             ]
-            old = answers_of([(one, earlier[one.row]) for one, _ in both], source, classes)
-            new = answers_of(both, source, classes)
+            other = [(one, earlier[one.row]) for one, _ in both]
+            old, new = (answers_of(run, source, classes, targets) for run in (other, both))
             for target in new:
                 yield _change(group, source, target, old[target], new[target])
 

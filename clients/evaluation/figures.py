@@ -33,6 +33,8 @@ AGE_BANDS = {
     "40-59": (40, 60),
     "60+": (60, float("inf")),
 }
+EMOTION_TARGETS = ("emotion", "restricted emotion")
+TARGETS = (*EMOTION_TARGETS, "gender", "age")
 #: The figures that are over all that were asked, answered or not.
 OVER_ALL = ("accuracy over all", "refused")
 #: More groups than this of one column would bury the figures.
@@ -54,7 +56,7 @@ class Measurement:
     Attributes:
         group: "all", or what the samples share, e.g. "gender female".
         source: One of SOURCES.
-        target: "emotion", "restricted emotion", "gender" or "age".
+        target: One of TARGETS.
         n: Samples that were answered.
         people: How many people those that were asked are of, whole people being resampled; None
             when no sample names one, and samples are.
@@ -203,10 +205,16 @@ def leaders_of(outcome: Outcome) -> dict[str, str]:
     }
 
 
-def all_groups(pairs: Pairs, columns: Columns) -> dict[str, Pairs]:
-    """Return every group that is measured, the whole first."""
-    by_name = chain.from_iterable(groups.items() for groups in columns.values())
-    return {"all": pairs} | dict(by_name) | conflicts_of(pairs)
+def all_groups(pairs: Pairs, columns: Columns) -> Iterator[tuple[str, Pairs, Sequence[str]]]:
+    """Yield every group that is measured, the whole first: its name, samples and targets.
+
+    Where modalities agree or disagree, they do so about the emotion.
+    """
+    yield "all", pairs, TARGETS
+    for name, members in chain.from_iterable(groups.items() for groups in columns.values()):
+        yield name, members, TARGETS
+    for name, members in conflicts_of(pairs).items():
+        yield name, members, EMOTION_TARGETS
 
 
 def classes_of(samples: Sequence[Sample]) -> dict[str, tuple[str, ...]]:
@@ -234,9 +242,9 @@ def measurements_of(
             that target out.
     """
     columns = groups_of(pairs) if columns is None else columns
-    for group, members in all_groups(pairs, columns).items():
+    for group, members, targets in all_groups(pairs, columns):
         for source in SOURCES:
-            for target, answers in answers_of(members, source, classes).items():
+            for target, answers in answers_of(members, source, classes, targets).items():
                 yield _measured(group, source, target, answers)
 
 
@@ -255,14 +263,17 @@ def _measured(group: str, source: str, target: str, answers: Answers) -> Measure
 
 
 def answers_of(
-    pairs: Pairs, source: str, classes: Mapping[str, Sequence[str]] | None = None
+    pairs: Pairs,
+    source: str,
+    classes: Mapping[str, Sequence[str]] | None = None,
+    targets: Sequence[str] = TARGETS,
 ) -> dict[str, Answers]:
-    """Collect all that a source was asked about some samples, by target; nothing empty."""
-    targets = {"emotion": emotion_answers(pairs, source)}
+    """Collect what a source was asked about some samples, by target; nothing empty."""
+    collected = {"emotion": emotion_answers(pairs, source)}
     if classes is not None:
-        targets["restricted emotion"] = emotion_answers(pairs, source, classes)
-    targets |= {"gender": gender_answers(pairs, source), "age": age_answers(pairs, source)}
-    return {target: answers for target, answers in targets.items() if len(answers.truth)}
+        collected["restricted emotion"] = emotion_answers(pairs, source, classes)
+    collected |= {"gender": gender_answers(pairs, source), "age": age_answers(pairs, source)}
+    return {name: one for name, one in collected.items() if name in targets and len(one.truth)}
 
 
 def emotion_answers(

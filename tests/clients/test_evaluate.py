@@ -412,7 +412,9 @@ def test_a_face_is_enlarged_as_serving_enlarges_its_crops(tmp_path, size):
     assert np.abs(read_crop(tmp_path / "face.png")[0] - expected).max() <= 2
 
 
-def test_the_real_server_is_measured_on_every_kind_of_row(triton, write, report, tmp_path, clip):
+def test_the_real_server_is_measured_on_every_kind_of_row(
+    triton, write, report, tmp_path, clip, monkeypatch
+):
     sentence = (DEMO / "sentence.txt").read_text(encoding="utf-8").strip()
     (tmp_path / "clip.mp4").write_bytes(clip)
     (tmp_path / "speech.wav").write_bytes(_speech(clip))
@@ -444,6 +446,15 @@ def test_the_real_server_is_measured_on_every_kind_of_row(triton, write, report,
         "fused": {"answered": 6, "failed": 0, "reasons": {}},
     }
     assert [failure["row"] for failure in written["failures"]] == [7, 8]
+    speech = measurement(written, "speech", "emotion")
+    assert (speech["n"], speech["refused"], speech["reasons"]) == (2, 1, {"unreadable": 1})
+    told = {gain["present"]: gain["n"] for gain in written["gains"]}
+    assert told == {"text+video": 1, "speech+video": 1}
+    monkeypatch.setattr(pictures, "save_pictures", lambda pairs, folder: [])
+    assert main([str(manifest), *arguments, "--resume", "--compare", str(tmp_path / "out")]) == 0
+    changes = {(one["source"], one["target"]): one for one in report()["changes"]}
+    fused = changes["fused", "age"]
+    assert (fused["n"], fused["change"]["mean absolute error"]["value"]) == (4, 0)
     lines = (tmp_path / "out/journal.jsonl").read_text(encoding="utf-8").splitlines()
     outcomes = {tuple(one["media"]): one["answers"] for one in map(json.loads, lines[1:])}
     *emotions, age, male, female = outcomes["", "", "", "face.png"]["face"].values()
