@@ -32,7 +32,8 @@ DESCRIPTION = """\
 Measure a running server on labelled recordings.
 
 Writes to --out: report.json, report.txt, pictures, and journal.jsonl, which holds every answer as
-soon as it is there; with --resume an interrupted run goes on from it.
+soon as it is there; with --resume an interrupted run goes on from it. clients/evaluation/README.md
+says what each figure means. Timelines: python -m clients.evaluation.timelines.
 """
 EPILOG = f"""\
 {manifest.__doc__}
