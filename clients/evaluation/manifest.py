@@ -105,6 +105,20 @@ def read_manifest(path: Path, names: Sequence[str] = ()) -> list[Sample]:
         ManifestError: The file cannot be read, or a cell does not hold what its column is for, or
             names a file that is not there; or a needed column is missing.
     """
+    heading, rows = read_rows(path)
+    others = [name for name in names if name not in COLUMNS]
+    _check_heading(path, heading, names)
+    if not rows:
+        raise ManifestError(f"{path}: has a heading and no rows")
+    return [_sample(path, number, cells, others) for number, cells in enumerate(rows, start=2)]
+
+
+def read_rows(path: Path) -> tuple[Sequence[str], list[dict[str | None, str | None]]]:
+    """Read a CSV file's heading and rows.
+
+    Raises:
+        ManifestError: It cannot be read.
+    """
     try:
         # Spreadsheets begin a CSV file with a byte order mark, which "utf-8-sig" passes over.
         with path.open(encoding="utf-8-sig", newline="") as file:
@@ -112,11 +126,7 @@ def read_manifest(path: Path, names: Sequence[str] = ()) -> list[Sample]:
             heading, rows = reader.fieldnames or (), list(reader)
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise ManifestError(f"cannot read {path}: {error}") from error
-    others = [name for name in names if name not in COLUMNS]
-    _check_heading(path, heading, names)
-    if not rows:
-        raise ManifestError(f"{path}: has a heading and no rows")
-    return [_sample(path, number, cells, others) for number, cells in enumerate(rows, start=2)]
+    return heading, rows
 
 
 def select(

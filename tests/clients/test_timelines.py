@@ -8,7 +8,8 @@ import json
 import pytest
 
 from clients.contract import EMOTION_CODES
-from clients.evaluation.timelines import Change, Moment, Stretch, course_of, flicker, main
+from clients.evaluation.courses import Change, Moment, Stretch, course_of, flicker
+from clients.evaluation.timelines import main
 
 
 def moments(*leaders):
