@@ -85,6 +85,7 @@ class Answers:
     Attributes:
         truth: Class indices [N], or years [N].
         guess: Posteriors [N, C], or years [N]; NaN where it did not answer.
+        decision: The most probable classes, or the years, [N].
         people: A name for each sample's person [N]; None when no sample names one.
         told: Where it answered [N].
         reasons: Why it did not [N]; empty where it did.
@@ -93,15 +94,11 @@ class Answers:
 
     truth: np.ndarray
     guess: np.ndarray
+    decision: np.ndarray
     people: np.ndarray | None
     told: np.ndarray
     reasons: np.ndarray
     undecided: np.ndarray | None = None
-
-    @property
-    def decision(self) -> np.ndarray:
-        """The most probable classes, or the years, [N]."""
-        return self.guess.argmax(1) if self.guess.ndim == 2 else self.guess
 
     @property
     def answered(self) -> Answers:
@@ -113,6 +110,7 @@ class Answers:
         return Answers(
             self.truth[chosen],
             self.guess[chosen],
+            self.decision[chosen],
             None if self.people is None else self.people[chosen],
             self.told[chosen],
             self.reasons[chosen],
@@ -129,15 +127,14 @@ class Answers:
         if not len(one.truth):
             return {}
         metrics_of = _DECISIONS if one.guess.ndim == 2 else _YEARS
-        decision = one.decision
-        figures = {_name(metric): metric(one.truth, decision) for metric in metrics_of}
+        figures = {_name(metric): metric(one.truth, one.decision) for metric in metrics_of}
         if one.guess.ndim == 2:
             figures |= {_name(metric): metric(one.truth, one.guess) for metric in _POSTERIORS}
         if one.undecided is not None:
             named = ~one.undecided
             figures["undecided"] = float(one.undecided.mean())
             figures["accuracy of decided"] = (
-                metrics.accuracy(one.truth[named], decision[named]) if named.any() else np.nan
+                metrics.accuracy(one.truth[named], one.decision[named]) if named.any() else np.nan
             )
         return figures
 
@@ -147,7 +144,7 @@ class Answers:
             return {}
         figures = {"refused": float(1 - self.told.mean())}
         if self.guess.ndim == 2:
-            right = self.told & (np.nan_to_num(self.guess).argmax(1) == self.truth)
+            right = self.told & (self.decision == self.truth)
             figures["accuracy over all"] = float(right.mean())
         return figures
 
@@ -348,7 +345,9 @@ def _collected(pairs: Pairs, source: str, truth: np.ndarray, guess: np.ndarray) 
         outcome.reasons.get(source, "not told") if silent else ""
         for (_, outcome), silent in zip(pairs, missing, strict=True)
     ]
-    return Answers(truth, guess, _people(pairs), ~missing, np.array(reasons, object))
+    decision = guess if guess.ndim == 1 else np.nan_to_num(guess).argmax(1)
+    told, why = ~missing, np.array(reasons, object)
+    return Answers(truth, guess, decision, _people(pairs), told, why)
 
 
 def _people(pairs: Pairs) -> np.ndarray | None:

@@ -181,11 +181,15 @@ def _resamples(count: int, groups: np.ndarray | None, rounds: int) -> Iterator[n
         for _ in range(rounds):
             yield random.integers(0, count, count)
         return
-    order = np.argsort(groups, kind="stable")
-    starts = np.flatnonzero(np.r_[True, np.diff(np.unique(groups, return_inverse=True)[1][order])])
-    members = np.split(order, starts[1:])
+    _, names, sizes = np.unique(groups, return_inverse=True, return_counts=True)
+    order = np.argsort(names, kind="stable")
+    firsts = np.cumsum(sizes) - sizes
     for _ in range(rounds):
-        yield np.concatenate([members[i] for i in random.integers(0, len(members), len(members))])
+        drawn = random.integers(0, len(sizes), len(sizes))
+        lengths = sizes[drawn]
+        # Where in `order` each sample is: its person's first, and how many of theirs came before.
+        before = np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+        yield order[np.repeat(firsts[drawn], lengths) + before]
 
 
 def with_interval(
