@@ -10,6 +10,7 @@ import io
 import itertools
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial
@@ -178,12 +179,27 @@ def make_seeds(source: Source) -> list[Seed]:
     ]
     os.environ.setdefault("SVT_LOG", "0")  # the AV1 encoder tells its settings otherwise
     seeds = []
-    for name, medium, write in writers:
-        try:
-            seeds.append(Seed(name, medium, write()))
-        except (av.FFmpegError, ValueError):  # an encoder or a muxer that this build lacks
-            continue
+    with _scheduled_as_before():
+        for name, medium, write in writers:
+            try:
+                seeds.append(Seed(name, medium, write()))
+            except (av.FFmpegError, ValueError):  # an encoder or a muxer that this build lacks
+                continue
     return seeds
+
+
+@contextmanager
+def _scheduled_as_before() -> Iterator[None]:
+    """Give the thread back its scheduling.
+
+    SVT-AV1, run by root, makes the thread that opens it a real-time one of the highest priority.
+    All that this process starts later would inherit that, and stop the machine where it spins.
+    """
+    policy, parameters = os.sched_getscheduler(0), os.sched_getparam(0)
+    try:
+        yield
+    finally:
+        os.sched_setscheduler(0, policy, parameters)
 
 
 def write_film(

@@ -17,6 +17,7 @@ from benchmarks.hostile.collection import Collection, collect
 from benchmarks.hostile.generator import GOOD_EVERY, Generator
 from benchmarks.hostile.report import document, judge, text
 from benchmarks.hostile.requests import good_requests
+from benchmarks.hostile.seeds import make_seeds, read_source
 from benchmarks.hostile.storm import Outcome, normalised
 from benchmarks.hostile.watch import Death, Sample, Watch, family, growth
 
@@ -28,6 +29,13 @@ def files(clip) -> Collection:
 
 def generator(files: Collection, clip: bytes, seed: int) -> Generator:
     return Generator(files, good_requests(clip, files.good["sound"][0].data), seed)
+
+
+def test_writing_media_leaves_the_process_scheduled_as_it_was(clip):
+    """First in the file: what an encoder does to its caller would stay for the other tests."""
+    before = os.sched_getscheduler(0), os.sched_getparam(0)
+    make_seeds(read_source(clip))
+    assert (os.sched_getscheduler(0), os.sched_getparam(0)) == before
 
 
 def test_what_is_spoilt_is_good_media_of_many_containers(files):
