@@ -13,10 +13,10 @@ from pathlib import Path
 
 from clients import command
 from clients.contract import EMOTIONS
-from clients.errors import RecogniserError
+from clients.errors import ManifestError, RecogniserError
 from clients.evaluation import manifest, report
-from clients.evaluation.asking import Journal, Outcome, ask_all
-from clients.evaluation.figures import Pairs, classes_of
+from clients.evaluation.asking import Journal, Outcome, ask_all, read_outcomes
+from clients.evaluation.figures import Pairs, classes_of, groups_of
 from clients.evaluation.manifest import Sample, read_manifest, select
 from clients.retry import Backoff
 
@@ -27,11 +27,13 @@ PACKAGES = ("matplotlib", "tqdm")
 #: A server that restarts is back within ten seconds or so; a run shall outlast that.
 BACKOFF = Backoff(attempts=10)
 INTERRUPTED = 130
+JOURNAL = "journal.jsonl"
 DESCRIPTION = """\
 Measure a running server on labelled recordings.
 
 Writes to --out: report.json, report.txt, pictures, and journal.jsonl, which holds every answer as
-soon as it is there; with --resume an interrupted run goes on from it.
+soon as it is there; with --resume an interrupted run goes on from it. clients/evaluation/README.md
+says what each figure means. Timelines: python -m clients.evaluation.timelines.
 """
 EPILOG = f"""\
 {manifest.__doc__}
@@ -63,12 +65,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
             logger.error("needs %s: pip install -r requirements/evaluate.txt", package)
             return command.USAGE
     try:
-        everything = read_manifest(options.manifest)
+        everything = read_manifest(options.manifest, options.group_by)
         samples = select(everything, options.split, options.corpus, options.limit)
-        journal = Journal(options.out / "journal.jsonl", options.manifest, options.resume)
+        before = _before(samples, options)
+        journal = Journal(options.out / JOURNAL, options.manifest, options.resume)
         _ask(samples, journal, options)
         pairs = [(sample, journal.outcomes[sample.media]) for sample in samples]
-        result = _write(pairs, _classes(everything, options.classes), options)
+        result = _write(pairs, before, _classes(everything, options.classes), options)
     except (RecogniserError, OSError) as error:
         logger.error("%s", error)
         return command.exit_code(error)
@@ -100,8 +103,26 @@ def _ask(samples: Sequence[Sample], journal: Journal, options: argparse.Namespac
         asyncio.run(ask_all(waiting, connection, options.concurrency, done))
 
 
+def _before(samples: Sequence[Sample], options: argparse.Namespace) -> Pairs:
+    """Return what the run to compare with says of these samples.
+
+    Raises:
+        ManifestError: It is of another manifest, or of none of these samples.
+    """
+    if options.compare is None:
+        return []
+    outcomes = read_outcomes(options.compare / JOURNAL, options.manifest)
+    pairs = [(one, outcomes[one.media]) for one in samples if one.media in outcomes]
+    if not pairs:
+        raise ManifestError(f"--compare {options.compare}: it has none of the rows selected")
+    return pairs
+
+
 def _write(
-    pairs: Pairs, classes: dict[str, tuple[str, ...]] | None, options: argparse.Namespace
+    pairs: Pairs,
+    before: Pairs,
+    classes: dict[str, tuple[str, ...]] | None,
+    options: argparse.Namespace,
 ) -> dict:
     from clients.evaluation.pictures import save_pictures
 
@@ -111,8 +132,11 @@ def _write(
         "split": options.split,
         "corpora": options.corpus,
         "limit": options.limit,
+        "compared with": None if options.compare is None else str(options.compare),
+        "compared rows": len(before),
     }
-    result = report.document(pairs, classes, origin)
+    columns = groups_of(pairs, options.group_by)
+    result = report.document(pairs, origin, columns, classes, before)
     (options.out / "report.json").write_text(
         json.dumps(result, ensure_ascii=False, indent=1) + "\n", encoding="utf-8"
     )
@@ -164,6 +188,19 @@ def _parser() -> argparse.ArgumentParser:
         choices=EMOTIONS,
         help="add figures with posteriors restricted to these emotions; without a name, to those "
         "that occur in the row's corpus",
+    )
+    parser.add_argument(
+        "--group-by",
+        metavar="COLUMN",
+        nargs="+",
+        default=[],
+        help="give results also by these columns of names, of the manifest's own or any others",
+    )
+    parser.add_argument(
+        "--compare",
+        metavar="FOLDER",
+        type=Path,
+        help="the --out of another run of this manifest: add what changed since, row by row",
     )
     parser.add_argument(
         "--concurrency",

@@ -27,6 +27,10 @@ QUICK_ROWS = 3
 _MMAP_MAX, _TRIM_THRESHOLD = -4, -1
 
 
+class DeviceError(RuntimeError):
+    """What `--device` asks for is not there."""
+
+
 class QuickError(RuntimeError):
     """Checkpoints of `--quick`, which recognise nothing, would be taken for real ones."""
 
@@ -46,6 +50,13 @@ def parser(description: str | None) -> argparse.ArgumentParser:
     result.add_argument("--seed", type=int, default=0)
     result.add_argument("--threads", type=int, default=torch.get_num_threads())
     result.add_argument(
+        "--device",
+        choices=("auto", "cpu", "cuda"),
+        default="cpu",
+        help="where networks are trained: auto takes a CUDA graphics card where there is one "
+        "(default %(default)s, which the served weights come from)",
+    )
+    result.add_argument(
         "--quick",
         action="store_true",
         help="try the command in seconds: a few rows, two epochs, untrained encoders",
@@ -54,18 +65,45 @@ def parser(description: str | None) -> argparse.ArgumentParser:
 
 
 def start(parser: argparse.ArgumentParser, arguments: list[str] | None) -> argparse.Namespace:
-    """Parse, and set up logging, threads and the folder of the checkpoints.
+    """Parse, and set up logging, device, threads and the folder of the checkpoints.
 
     Raises:
+        DeviceError: There is no graphics card, and one is asked for.
         QuickError: The folder holds the other kind of checkpoints.
     """
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s: %(message)s")
+    options.device = choose_device(options.device)
     torch.set_num_threads(options.threads)
     _keep_memory()
     options.out = options.out or Path("build/quick" if options.quick else "build/training")
     _mark(options.out, options.quick)
     return options
+
+
+def choose_device(name: str) -> str:
+    """Have PyTorch make its tensors on a device, by the name that `--device` takes.
+
+    Returns:
+        "cpu" or "cuda".
+
+    Raises:
+        DeviceError: There is no graphics card, and one is asked for.
+    """
+    there = torch.cuda.is_available()
+    if name == "cuda" and not there:
+        raise DeviceError(
+            f"--device cuda: expected a graphics card with CUDA, PyTorch {torch.__version__} sees "
+            "none; auto goes on without"
+        )
+    chosen = "cuda" if there and name != "cpu" else "cpu"
+    # Every call costs a little more once a default is set, so it is left where it is right.
+    if torch.get_default_device().type != chosen:
+        torch.set_default_device(chosen)
+    # TF32 on graphics cards: 10 bits of a product's mantissa for several times the speed.
+    torch.set_float32_matmul_precision("high" if chosen == "cuda" else "highest")
+    torch.backends.cudnn.benchmark = chosen == "cuda"
+    return chosen
 
 
 def _keep_memory() -> None:
@@ -85,7 +123,7 @@ def run(main: Callable[[], None]) -> None:
     """Run a command; say in one line, without a traceback, why data or folders cannot be used."""
     try:
         main()
-    except (ManifestError, QuickError) as error:
+    except (ManifestError, DeviceError, QuickError) as error:
         sys.exit(f"error: {error}")
 
 

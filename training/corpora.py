@@ -3,8 +3,8 @@
 Writes `FOLDER/manifest.csv`, in which every row has its split, and beside it the face images that
 the sets keep in archives. `DIR` holds any of `faces/fer2013.npz`, `faces/utkface.zip`,
 `faces/aaf.zip`, `speech/manifest.csv` and `speech/speechocean/manifest.csv` with their clips, and
-`text/korean_utterances.csv`; or a `manifest.csv` of its own, which is then written with its splits
-made.
+`text/korean_utterances.csv`; or a corpus that `held_corpora` reads as it is published; or a
+`manifest.csv` of its own, which is then written with its splits made.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ import numpy as np
 from tqdm import tqdm
 
 from clients.errors import ManifestError
+from training import held_corpora
 from training.contract import EMOTIONS
 from training.manifest import Manifest, read_manifest, relative, row_of, write_manifest
 from training.serving_code import MODEL_REPOSITORY, front_end
@@ -64,13 +65,20 @@ def convert(data: Path, folder: Path) -> None:
         ManifestError: None of them is there.
     """
     found = {name: read for name, read in SOURCES.items() if (data / name).exists()}
-    if not found:
-        raise ManifestError(f"{data}: expected {MANIFEST} or one of {', '.join(SOURCES)}")
+    held = held_corpora.found_in(data)
+    if not found and not held:
+        raise ManifestError(
+            f"{data}: expected {MANIFEST} or one of {', '.join(SOURCES)}, or as they are published "
+            f"one of {', '.join(dict.fromkeys(held_corpora.NAMES))}"
+        )
     rows: list[Row] = []
     for name, read in found.items():
         part = list(read(data / name, folder))
         log.info("%s: %d rows", data / name, len(part))
         rows += part
+    placed = {str(row["person"]): str(row["split"]) for row in rows if row.get("person")}
+    for corpus, place in held:
+        rows += held_corpora.rows_of(corpus, place, folder, placed)
     write_manifest(folder / MANIFEST, rows)
 
 
@@ -235,11 +243,20 @@ def main(arguments: list[str] | None = None) -> None:
     )
     parser.add_argument("--data", type=Path, required=True, help="the data folder")
     parser.add_argument("--out", type=Path, required=True, help="receives manifest.csv")
+    parser.add_argument(
+        "--corpus",
+        choices=tuple(dict.fromkeys(held_corpora.NAMES)),
+        help="what DIR is, and say what is missing if it is not; without it DIR is looked through",
+    )
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     own = options.data / MANIFEST
     try:
-        if own.exists():
+        if options.corpus:
+            corpus = held_corpora.corpus_in(options.data, options.corpus)
+            rows = held_corpora.rows_of(corpus, options.data, options.out)
+            write_manifest(options.out / MANIFEST, rows)
+        elif own.exists():
             rows = [row_of(row, options.out) for row in read_manifest(own).samples]
             write_manifest(options.out / MANIFEST, rows)
         else:

@@ -40,19 +40,20 @@ class Row:
     Attributes:
         what: What was measured, on whom.
         metric: The figure of merit.
-        figure: `value` and `n`, and `low` and `high` where an interval was taken.
+        figure: `value` and `n`, and where an interval was taken `low` and `high`, or `why` not.
         blind: What a constant answer gives, if that means anything.
     """
 
     what: str
     metric: str
-    figure: dict[str, float]
+    figure: dict[str, float | str]
     blind: float | None = None
 
     def __str__(self) -> str:
         """Format as a Markdown row."""
         value, low, high = (self.figure.get(key) for key in ("value", "low", "high"))
-        interval = "" if low is None else f"{low:.3f} to {high:.3f}"
+        why = self.figure.get("why", "")
+        interval = why if low is None else f"{low:.3f} to {high:.3f}"
         blind = "" if self.blind is None else f"{self.blind:.3f}"
         cells = (self.what, self.metric, f"{value:.3f}", interval, blind, str(self.figure["n"]))
         return f"| {' | '.join(cells)} |"
@@ -77,10 +78,15 @@ def commonest(labels: np.ndarray) -> int:
     return int(np.bincount(labels).argmax())
 
 
-def calibration_row(what: str, truth: np.ndarray, posteriors: np.ndarray) -> Row:
-    """Measure how far posteriors [N,C] are from how often they are right."""
+def posterior_rows(
+    what: str, truth: np.ndarray, posteriors: np.ndarray, groups: np.ndarray | None = None
+) -> Iterator[Row]:
+    """Measure how far posteriors [N,C] are to be believed."""
     error = metrics.calibration_error(truth, posteriors)
-    return Row(what, "calibration error", {"value": error, "n": len(truth)})
+    yield Row(what, "calibration error", {"value": error, "n": len(truth)})
+    for metric in (metrics.negative_log_likelihood, metrics.brier_score):
+        figure = metrics.with_interval(metric, truth, posteriors, groups)
+        yield Row(what, metric.__name__.replace("_", " "), figure)
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:
@@ -99,7 +105,7 @@ def face_rows(options: Namespace) -> Iterator[Row]:
     truth, common = test.labels["emotion"], commonest(faces.part("train").labels["emotion"])
     for metric in (metrics.accuracy, metrics.unweighted_recall, metrics.macro_f1):
         yield row("face emotion", metric, truth, logits.argmax(1), common)
-    yield calibration_row("face emotion", truth, softmax(logits))
+    yield from posterior_rows("face emotion", truth, softmax(logits))
 
 
 def people_rows(options: Namespace) -> Iterator[Row]:
@@ -121,13 +127,9 @@ def people_rows(options: Namespace) -> Iterator[Row]:
             logits[keep].argmax(1),
             common,
         )
-        yield row(
-            f"face age, {name}",
-            metrics.mean_absolute_error,
-            truths["age"],
-            years[keep, 0],
-            median,
-        )
+        for metric in (metrics.mean_absolute_error, metrics.bias):
+            yield row(f"face age, {name}", metric, truths["age"], years[keep, 0], median)
+    yield row("face age, all", metrics.concordance, test.labels["age"], years[:, 0], median)
 
 
 def _groups(faces: Faces) -> Iterator[tuple[str, np.ndarray]]:
@@ -212,7 +214,7 @@ def _voice_emotion_rows(corpus: str, answers: VoiceAnswers) -> Iterator[Row]:
         yield row(
             what, metric, truth, posteriors.argmax(1), commonest(truth), answers.labels["person"]
         )
-    yield calibration_row(what, truth, posteriors)
+    yield from posterior_rows(what, truth, posteriors, answers.labels["person"])
     held = np.unique(truth)
     if len(held) < len(EMOTIONS):
         own = held[posteriors[:, held].argmax(1)]
@@ -235,7 +237,7 @@ def text_rows(options: Namespace) -> Iterator[Row]:
     common = commonest(sentences.emotions[sentences.of("train")])
     for metric in (metrics.accuracy, metrics.macro_f1):
         yield row("text emotion", metric, truth, logits.argmax(1), common)
-    yield calibration_row("text emotion", truth, softmax(logits))
+    yield from posterior_rows("text emotion", truth, softmax(logits))
     for name, value in linear.items():
         metric_name = name.removeprefix("test_").replace("_", " ")
         figure = {"value": value, "n": len(truth)}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field
@@ -12,9 +13,11 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps
 
+from clients.containers import cause_of
 from clients.contract import AGE_CODE, EMOTION_CODES, GENDER_CODES, OLD_VIDEO_ROW, VIDEO_FEATURE
 from clients.errors import (
     AccessDeniedError,
+    InputRefusedError,
     ManifestError,
     RecogniserError,
     RequestTimeoutError,
@@ -28,11 +31,15 @@ from clients.media import Media
 from clients.protocol import Context, Recognition
 from clients.recogniser import AsyncRecogniser, Connection
 from clients.recognition import ModalityRecognition
+from clients.reports import causes, name_of_code
 
 #: What answers for a sample: `face` are the face networks on one image; a face without a video is
 #: also the `video`, as a clip of one picture; `fused` is the front door's answer.
 SOURCES = ("text", "speech", "video", "face", "fused")
 CROP_SIDE = 224
+#: What a fused answer's document may say of the answer as a whole: a probability, how far the
+#: modalities diverge, and whether no emotion is named.
+CERTAINTY = ("confidence", "conflict", "undecided")
 
 #: What is wrong with every sample; anything else costs its own sample only.
 _RUN_FAULTS = (AccessDeniedError, ServerUnavailableError)
@@ -49,20 +56,29 @@ class Outcome:
     Attributes:
         answers: The flat dictionary of result codes, by source.
         errors: Why a source has no answer, or was not quite content, by source.
+        reasons: The same in a word or two, to be counted by: "no voice", "input refused".
+        certainty: Those of `CERTAINTY` that the fused answer states.
         server_fault: Whether an error was the server's, and the sample is worth another try.
         people: How many people are seen in the video.
     """
 
     answers: dict[str, dict[str, float]] = field(default_factory=dict)
     errors: dict[str, str] = field(default_factory=dict)
+    reasons: dict[str, str] = field(default_factory=dict)
+    certainty: dict[str, float | bool] = field(default_factory=dict)
     server_fault: bool = False
     people: int = 0
+
+    def asked(self, source: str) -> bool:
+        """Tell whether a source was asked: it answered, or says why not."""
+        return source in self.answers or source in self.errors
 
 
 class Journal:
     """The outcomes of a run, a JSON line each, so that an interrupted run can go on.
 
-    The first line names the manifest. A line that was cut short by a crash is dropped.
+    The first line names the manifest. A line that was cut short by a crash is dropped, and what the
+    server failed on is asked again.
     """
 
     def __init__(self, path: Path, manifest: Path, resume: bool) -> None:
@@ -78,12 +94,15 @@ class Journal:
         """
         self.outcomes: dict[tuple[str, ...], Outcome] = {}
         self._path = path
-        self._heading = {"manifest": str(manifest.resolve())}
         path.parent.mkdir(parents=True, exist_ok=True)
         if not path.exists():
-            self._append(self._heading)
+            self._append(_heading(manifest))
         elif resume:
-            self._read()
+            whole = _whole_lines(path)
+            outcomes = read_outcomes(path, manifest)
+            self.outcomes = {key: one for key, one in outcomes.items() if not one.server_fault}
+            if len(whole) < path.stat().st_size:
+                path.write_bytes(whole)
         else:
             raise ManifestError(f"{path} exists: go on with --resume, or choose another --out")
 
@@ -100,24 +119,38 @@ class Journal:
         with self._path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(entry, ensure_ascii=False) + "\n")
 
-    def _read(self) -> None:
-        data = self._path.read_bytes()
-        whole = data[: data.rfind(b"\n") + 1]
-        try:
-            heading, *entries = (json.loads(line) for line in whole.splitlines())
-            outcomes = {tuple(entry.pop("media")): Outcome(**entry) for entry in entries}
-        except (ValueError, TypeError, KeyError) as error:
-            raise ManifestError(
-                f"{self._path} is not a journal of this program: {error}"
-            ) from error
-        if heading != self._heading:
-            raise ManifestError(
-                f"{self._path} is about {heading.get('manifest')}, expected "
-                f"{self._heading['manifest']}: choose another --out"
-            )
-        self.outcomes = {key: one for key, one in outcomes.items() if not one.server_fault}
-        if len(whole) < len(data):
-            self._path.write_bytes(whole)
+
+def read_outcomes(path: Path, manifest: Path) -> dict[tuple[str, ...], Outcome]:
+    """Read a journal: outcomes by the media that were asked about.
+
+    Args:
+        path: The journal.
+        manifest: What it should be about.
+
+    Raises:
+        ManifestError: It cannot be read, is no journal, or is another manifest's.
+    """
+    try:
+        heading, *entries = (json.loads(line) for line in _whole_lines(path).splitlines())
+        outcomes = {tuple(entry.pop("media")): Outcome(**entry) for entry in entries}
+    except OSError as error:
+        raise ManifestError(f"cannot read {path}: {cause_of(error)}") from error
+    except (ValueError, TypeError, KeyError) as error:
+        raise ManifestError(f"{path} is not a journal of this program: {error}") from error
+    if heading != _heading(manifest):
+        raise ManifestError(
+            f"{path} is about {heading.get('manifest')}, expected {_heading(manifest)['manifest']}"
+        )
+    return outcomes
+
+
+def _heading(manifest: Path) -> dict[str, str]:
+    return {"manifest": str(manifest.resolve())}
+
+
+def _whole_lines(path: Path) -> bytes:
+    data = path.read_bytes()
+    return data[: data.rfind(b"\n") + 1]
 
 
 async def ask_all(
@@ -163,7 +196,8 @@ async def ask(client: AsyncRecogniser, sample: Sample) -> Outcome:
     Raises:
         RecogniserError: The server cannot be reached or denies access.
     """
-    answers, errors, server_fault, people = {}, {}, False, 0
+    answers, errors, reasons, certainty = {}, {}, {}, {}
+    server_fault, people = False, 0
     past = None
     if sample.face:
         try:
@@ -174,6 +208,7 @@ async def ask(client: AsyncRecogniser, sample: Sample) -> Outcome:
             raise
         except BaseException as error:
             errors["face"] = _worded(error)
+            reasons["face"] = _reason(error)
             server_fault = isinstance(error, _SERVER_FAULTS)
         else:
             past = None if sample.video else rows
@@ -188,11 +223,18 @@ async def ask(client: AsyncRecogniser, sample: Sample) -> Outcome:
         except BaseException as error:
             brought = [name for name in ("text", "speech", "video") if getattr(sample, name)]
             errors |= dict.fromkeys([*brought, "fused"], _worded(error))
+            reasons |= dict.fromkeys([*brought, "fused"], _reason(error)) | _causes(error)
             server_fault = server_fault or isinstance(error, _SERVER_FAULTS)
         else:
             answers["fused"] = recognition.result
             errors |= recognition.failures
-    return Outcome(answers, errors, server_fault, people)
+            reasons |= {
+                name: name_of_code(name, recognition[name].error_code)
+                for name in recognition.failures
+            }
+            said = recognition.document
+            certainty = {name: said[name] for name in CERTAINTY if said.get(name) is not None}
+    return Outcome(answers, errors, reasons, certainty, server_fault, people)
 
 
 def _answered(recognition: Recognition) -> list[tuple[str, ModalityRecognition]]:
@@ -204,6 +246,18 @@ def _worded(error: BaseException) -> str:
     words = str(error) if isinstance(error, RecogniserError) else f"{type(error).__name__}: {error}"
     # What an error quotes may hold half a character, which no file can.
     return words.encode("utf-8", "backslashreplace").decode()
+
+
+def _reason(error: BaseException) -> str:
+    """Return the kind of an error, to be counted by: "input refused", "unreadable file"."""
+    words = re.findall("[A-Z][a-z]*", type(error).__name__.removesuffix("Error"))
+    return " ".join(words).lower() or "error"
+
+
+def _causes(error: BaseException) -> dict[str, str]:
+    """Return the reason of each modality that a refused request names."""
+    named = causes(error.sentence) if isinstance(error, InputRefusedError) else {}
+    return {name: name_of_code(name, code) for name, (code, _) in named.items()}
 
 
 def read_crop(path: Path) -> np.ndarray:

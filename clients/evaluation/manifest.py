@@ -11,7 +11,8 @@ gender        male or female
 split         any name, to select rows by
 corpus        any name, to select rows by; results are also given by corpus
 
-Training reads the same file, and two columns more, age_group and script, which say nothing here.
+Training reads the same file, and three columns more, age_group, script and votes. Of these, and of
+columns of any other name, --group-by makes groups.
 Files are relative to the manifest's folder. Any column may be missing and any cell empty, as long
 as each row brings text or a file.
 """
@@ -22,7 +23,7 @@ import csv
 import logging
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -37,7 +38,7 @@ FILES = ("speech", "video", "face")
 MEDIA = ("text", *FILES)
 GENDERS = tuple(GENDER_CODES.values())
 #: Columns whose cells are taken as they are.
-NAMES = ("person", "emotion", "gender", "split", "corpus", "age_group", "script")
+NAMES = ("person", "emotion", "gender", "split", "corpus", "age_group", "script", "votes")
 COLUMNS = (*MEDIA, *NAMES, "age")
 OLDEST = 120.0
 
@@ -61,6 +62,8 @@ class Sample:
         corpus: A name.
         age_group: A name when `age` only stands for a group.
         script: A name for the words when several people speak the same.
+        votes: How many raters chose which emotion, as "anger:2 neutral:3".
+        others: The cells of other columns that were asked for, by column.
         where: The manifest and the row, for messages.
     """
 
@@ -78,19 +81,29 @@ class Sample:
     corpus: str = ""
     age_group: str = ""
     script: str = ""
+    votes: str = ""
+    others: Mapping[str, str] = field(default_factory=dict, compare=False)
     where: str = ""
 
     def states(self, column: str) -> bool:
         """Tell whether the row fills a column."""
         return getattr(self, column) not in (None, "")
 
+    def name_in(self, column: str) -> str:
+        """Return what the row says in a column of names, own or other."""
+        return self.others[column] if column in self.others else getattr(self, column)
 
-def read_manifest(path: Path) -> list[Sample]:
+
+def read_manifest(path: Path, names: Sequence[str] = ()) -> list[Sample]:
     """Read a manifest and check every cell.
+
+    Args:
+        path: The file.
+        names: Columns of names that are needed, besides `NAMES` those of any name.
 
     Raises:
         ManifestError: The file cannot be read, or a cell does not hold what its column is for, or
-            names a file that is not there.
+            names a file that is not there; or a needed column is missing.
     """
     try:
         # Spreadsheets begin a CSV file with a byte order mark, which "utf-8-sig" passes over.
@@ -99,10 +112,11 @@ def read_manifest(path: Path) -> list[Sample]:
             heading, rows = reader.fieldnames or (), list(reader)
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise ManifestError(f"cannot read {path}: {error}") from error
-    _check_heading(path, heading)
+    others = [name for name in names if name not in COLUMNS]
+    _check_heading(path, heading, names)
     if not rows:
         raise ManifestError(f"{path}: has a heading and no rows")
-    return [_sample(path, number, cells) for number, cells in enumerate(rows, start=2)]
+    return [_sample(path, number, cells, others) for number, cells in enumerate(rows, start=2)]
 
 
 def select(
@@ -134,18 +148,26 @@ def select(
     return [kept[index] for index in np.linspace(0, len(kept) - 1, limit).round().astype(int)]
 
 
-def _check_heading(path: Path, names: Sequence[str]) -> None:
+def _check_heading(path: Path, names: Sequence[str], needed: Sequence[str]) -> None:
     if not set(names) & set(MEDIA):
         raise ManifestError(
             f"{path}: expected at least one of the columns {', '.join(MEDIA)}, "
             f"found {', '.join(names) or 'none'}"
         )
-    others = [name for name in names if name not in COLUMNS]
+    for name in needed:
+        if name not in names or name in (*MEDIA, "age"):
+            there = ", ".join(other for other in names if other not in (*MEDIA, "age"))
+            raise ManifestError(
+                f"{path}: no column of names {name!r}; there are: {there or 'none'}"
+            )
+    others = [name for name in names if name not in (*COLUMNS, *needed)]
     if others:
         logger.warning("%s: ignoring the columns %s", path, ", ".join(others))
 
 
-def _sample(path: Path, number: int, row: Mapping[str | None, str | None]) -> Sample:
+def _sample(
+    path: Path, number: int, row: Mapping[str | None, str | None], others: Sequence[str]
+) -> Sample:
     where = f"{path}, row {number}"
     # Cells beyond the heading come under None; missing ones are None.
     if row.get(None):
@@ -162,6 +184,7 @@ def _sample(path: Path, number: int, row: Mapping[str | None, str | None]) -> Sa
         **{column: _file(where, path.parent, column, cells[column]) for column in FILES},
         age=_years(where, cells["age"]),
         **{name: cells[name] for name in NAMES},
+        others={name: (row.get(name) or "").strip() for name in others},
         where=where,
     )
 

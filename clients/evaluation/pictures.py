@@ -18,9 +18,9 @@ from clients.evaluation.figures import (
     Answers,
     Pairs,
     age_answers,
-    corpora_of,
     emotion_answers,
     gender_answers,
+    groups_of,
 )
 from clients.evaluation.manifest import GENDERS
 
@@ -45,11 +45,11 @@ def save_pictures(pairs: Pairs, folder: Path) -> list[Path]:
         "gender_reliability": (gender_answers, _draw_reliability),
         "age": (age_answers, _draw_ages),
     }
-    corpora = corpora_of(pairs)
+    corpora = groups_of(pairs)["corpus"]
     files = []
     for group, members in {"all": pairs, **(corpora if len(corpora) > 1 else {})}.items():
         for kind, (answers_of, draw) in kinds.items():
-            panels = {source: answers_of(members, source) for source in SOURCES}
+            panels = {source: answers_of(members, source).answered for source in SOURCES}
             panels = {source: one for source, one in panels.items() if len(one.truth)}
             if panels:
                 files.append(folder / f"{kind}{_suffix(group)}.png")

@@ -137,7 +137,10 @@ def test_a_refused_row_is_recorded_counted_and_not_asked_again(run, write, repor
     fake.script = [refuse(grpc.StatusCode.INVALID_ARGUMENT, "TEXT is empty")]
     assert run(manifest, "--strict") == 5
     assert report()["rows"] == {"selected": 3, "answered": 2, "failed": 1}
-    assert report()["sources"]["text"] == {"answered": 2, "failed": 1}
+    reasons = {"input refused": 1}
+    assert report()["sources"]["text"] == {"answered": 2, "failed": 1, "reasons": reasons}
+    figures = measurement(report(), "text", "emotion")["figures"]
+    assert figures["refused"]["value"] == pytest.approx(1 / 3)
     (failure,) = report()["failures"]
     assert failure["row"] == 2
     assert "TEXT is empty" in failure["errors"]["text"]
@@ -257,6 +260,52 @@ def test_another_run_is_not_overwritten_and_not_mixed_up(run, write, tmp_path, c
 
 
 @pytest.mark.usefixtures("without_pictures")
+def test_another_run_is_compared_row_by_row(run, write, report, tmp_path, fake, capsys):
+    manifest = write(*sentences(3), {"text": "unlabelled"})
+    assert run(manifest) == 0
+    (tmp_path / "out").rename(tmp_path / "before")
+    # The scripted answer is happiness, which is wrong; now the first is refused.
+    fake.script = [refuse(grpc.StatusCode.INVALID_ARGUMENT, "TEXT is empty")]
+    assert run(manifest, "--compare", tmp_path / "before") == 0
+    assert report()["compared rows"] == 4
+    (change,) = [
+        one for one in report()["changes"] if (one["group"], one["source"]) == ("all", "fused")
+    ]
+    assert (change["n"], change["mended"], change["spoilt"]) == (2, 0, 0)
+    assert change["change"]["refused"]["value"] == pytest.approx(1 / 3)
+    assert f"change since {tmp_path / 'before'}" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("without_pictures")
+def test_a_run_is_not_compared_with_another_manifests_or_with_nothing(
+    run, write, tmp_path, fake, caplog
+):
+    manifest = write(*sentences(1))
+    assert run(manifest, "--compare", tmp_path / "nowhere") == 2
+    assert "nowhere/journal.jsonl" in caplog.text
+    assert run(manifest) == 0
+    (tmp_path / "out").rename(tmp_path / "before")
+    other = manifest.rename(tmp_path / "other.csv")
+    fake.requests.clear()
+    assert run(other, "--compare", tmp_path / "before") == 2
+    assert f"expected {other}" in caplog.text
+    assert fake.requests == []
+
+
+@pytest.mark.usefixtures("without_pictures")
+def test_any_column_makes_groups(run, write, report, caplog):
+    rows = [one | {"microphone": f"m{index % 2}"} for index, one in enumerate(sentences(4))]
+    manifest = write(*rows, columns=[*COLUMNS, "microphone"])
+    assert run(manifest, "--group-by", "microphone", "split") == 0
+    sizes = {one["group"]: one["n"] for one in report()["measurements"] if one["source"] == "text"}
+    del sizes["modalities agree"]
+    assert sizes == {"all": 4, "microphone m0": 2, "microphone m1": 2}
+    assert "microphone" not in caplog.text
+    assert run(manifest, "--resume", "--group-by", "room") == 2
+    assert "no column of names 'room'; there are: " in caplog.text
+
+
+@pytest.mark.usefixtures("without_pictures")
 def test_rows_are_selected_by_split_and_corpus_and_limited_evenly(run, write, fake):
     rows = [
         {"text": f"{corpus} {split} {index}", "split": split, "corpus": corpus}
@@ -363,7 +412,9 @@ def test_a_face_is_enlarged_as_serving_enlarges_its_crops(tmp_path, size):
     assert np.abs(read_crop(tmp_path / "face.png")[0] - expected).max() <= 2
 
 
-def test_the_real_server_is_measured_on_every_kind_of_row(triton, write, report, tmp_path, clip):
+def test_the_real_server_is_measured_on_every_kind_of_row(
+    triton, write, report, tmp_path, clip, monkeypatch
+):
     sentence = (DEMO / "sentence.txt").read_text(encoding="utf-8").strip()
     (tmp_path / "clip.mp4").write_bytes(clip)
     (tmp_path / "speech.wav").write_bytes(_speech(clip))
@@ -388,13 +439,22 @@ def test_the_real_server_is_measured_on_every_kind_of_row(triton, write, report,
     written = report()
     assert written["rows"] == {"selected": 7, "answered": 6, "failed": 1}
     assert written["sources"] == {
-        "text": {"answered": 3, "failed": 0},
-        "speech": {"answered": 2, "failed": 1},
-        "video": {"answered": 3, "failed": 0},
-        "face": {"answered": 2, "failed": 1},
-        "fused": {"answered": 6, "failed": 0},
+        "text": {"answered": 3, "failed": 0, "reasons": {}},
+        "speech": {"answered": 2, "failed": 1, "reasons": {"unreadable": 1}},
+        "video": {"answered": 3, "failed": 0, "reasons": {}},
+        "face": {"answered": 2, "failed": 1, "reasons": {"unreadable file": 1}},
+        "fused": {"answered": 6, "failed": 0, "reasons": {}},
     }
     assert [failure["row"] for failure in written["failures"]] == [7, 8]
+    speech = measurement(written, "speech", "emotion")
+    assert (speech["n"], speech["refused"], speech["reasons"]) == (2, 1, {"unreadable": 1})
+    told = {gain["present"]: gain["n"] for gain in written["gains"]}
+    assert told == {"text+video": 1, "speech+video": 1}
+    monkeypatch.setattr(pictures, "save_pictures", lambda pairs, folder: [])
+    assert main([str(manifest), *arguments, "--resume", "--compare", str(tmp_path / "out")]) == 0
+    changes = {(one["source"], one["target"]): one for one in report()["changes"]}
+    fused = changes["fused", "age"]
+    assert (fused["n"], fused["change"]["mean absolute error"]["value"]) == (4, 0)
     lines = (tmp_path / "out/journal.jsonl").read_text(encoding="utf-8").splitlines()
     outcomes = {tuple(one["media"]): one["answers"] for one in map(json.loads, lines[1:])}
     *emotions, age, male, female = outcomes["", "", "", "face.png"]["face"].values()

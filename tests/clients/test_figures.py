@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -18,15 +20,16 @@ def answer(age=30.0, male=0.8, **emotions):
     return result | {AGE_CODE: age} | dict(zip(GENDER_CODES, (male, 1 - male), strict=True))
 
 
-def pair(row, answers, errors=None, **labels):
-    return Sample(row, (str(row),), text=str(row), **labels), Outcome(answers, errors or {})
+def pair(row, answers, errors=None, reasons=None, certainty=None, **labels):
+    outcome = Outcome(answers, errors or {}, reasons or {}, certainty or {})
+    return Sample(row, (str(row),), text=str(row), face=Path(str(row)), **labels), outcome
 
 
 def measured(pairs, group="all", classes=None, source="face"):
     """Return the values of a group's measurements by target and metric."""
     return {
         one.target: {name: figure.value for name, figure in one.figures.items()}
-        for one in measurements_of(pairs, classes)
+        for one in measurements_of(pairs, classes=classes)
         if (one.group, one.source) == (group, source)
     }
 
@@ -56,7 +59,9 @@ def test_emotion_age_and_gender_are_those_counted_by_hand():
     # Sure and right by 1.0 and 0.8, sure and wrong by 0.6: each in a bin of its own.
     expected = (0 + 0.2 + 0.6) / 3
     assert figures["emotion"]["calibration error"] == pytest.approx(expected)
-    assert figures["age"] == {"within five years": 2 / 3, "mean absolute error": 19 / 3}
+    assert figures["age"]["within five years"] == pytest.approx(2 / 3)
+    assert figures["age"]["mean absolute error"] == pytest.approx(19 / 3)
+    assert figures["age"]["bias"] == pytest.approx(-19 / 3)
     assert figures["gender"]["accuracy"] == pytest.approx(2 / 3)
     assert figures["gender"]["unweighted recall"] == pytest.approx((1 + 1 / 2) / 2)
 
@@ -85,7 +90,7 @@ def test_a_source_is_measured_only_where_it_answered_and_a_label_is_known():
         pair(4, {}, {"text": "refused"}, emotion="fear"),
     ]
     (one,) = [one for one in measurements_of(answered) if one.group == "all"]
-    assert (one.source, one.target, one.n) == ("text", "emotion", 1)
+    assert (one.source, one.target, one.n, one.refused) == ("text", "emotion", 1, 1)
 
 
 def test_groups_are_corpora_genders_and_age_bands_with_edges_in_the_upper_one():
@@ -93,25 +98,28 @@ def test_groups_are_corpora_genders_and_age_bands_with_edges_in_the_upper_one():
         pair(row, {}, age=age, gender="male", corpus="a" if age < 40 else "b")
         for row, age in enumerate((12.9, 13, 19, 20, 40, 60, 100))
     ]
-    sizes = {name: len(members) for name, members in groups_of(pairs).items()}
+    groups = groups_of(pairs).values()
+    sizes = {name: len(members) for those in groups for name, members in those.items()}
     assert sizes == {
-        **{"all": 7, "corpus a": 4, "corpus b": 3, "gender male": 7},
+        **{"corpus a": 4, "corpus b": 3, "gender male": 7},
         **{"age 0-12": 1, "age 13-19": 2, "age 20-39": 1, "age 40-59": 1, "age 60+": 2},
     }
 
 
-def test_intervals_resample_people_and_need_two_of_them():
+def test_intervals_resample_people_and_need_ten_of_them():
     said = (answer(anger=1.0), answer(happiness=1.0))
     clips = [
-        pair(row, {"speech": said[row % 2]}, emotion="happiness", person=f"person {row % 2}")
+        pair(row, {"speech": said[row % 2]}, emotion="happiness", person=f"person {row % 10}")
         for row in range(40)
     ]
-    (two,) = [one for one in measurements_of(clips) if one.group == "all"]
-    accuracy = two.figures["accuracy"]
-    assert (two.n, two.people) == (40, 2)
-    assert (accuracy.low, accuracy.value, accuracy.high) == (0, 0.5, 1)
-    (one,) = measurements_of(clips[1::2])
-    assert (one.people, one.figures["accuracy"].low) == (1, None)
+    (ten,) = [one for one in measurements_of(clips) if one.group == "all"]
+    accuracy = ten.figures["accuracy"]
+    assert (ten.n, ten.people, accuracy.value) == (40, 10, 0.5)
+    # Ten coins: 95 % of their means lie from 0.2 to 0.8.
+    assert (accuracy.low, accuracy.high) == (pytest.approx(0.2), pytest.approx(0.8))
+    (nine,) = [one for one in measurements_of(clips[:9]) if one.group == "all"]
+    accuracy = nine.figures["accuracy"]
+    assert (nine.people, accuracy.low, accuracy.why) == (9, None, "people: 9, at least 10 needed")
 
 
 def test_a_sample_without_a_person_counts_as_somebody_else():
@@ -142,13 +150,17 @@ def test_within_five_years_counts_the_fifth_year():
 def test_the_report_counts_failures_by_source_and_names_them():
     pairs = [
         *FACES,
-        pair(5, {}, {"face": "no image"}, emotion="fear"),
+        pair(5, {}, {"face": "no image"}, {"face": "unreadable file"}, emotion="fear"),
         pair(6, {"face": answer(fear=1.0)}, {"text": "too long"}, emotion="fear"),
     ]
-    document = report.document(pairs, None, {"manifest": "m.csv"})
+    document = report.document(pairs, {"manifest": "m.csv"})
     assert document["rows"] == {"selected": 5, "answered": 4, "failed": 1}
-    assert document["sources"]["face"] == {"answered": 4, "failed": 1}
-    assert document["sources"]["text"] == {"answered": 0, "failed": 1}
+    assert document["sources"]["face"] == {
+        "answered": 4,
+        "failed": 1,
+        "reasons": {"unreadable file": 1},
+    }
+    assert document["sources"]["text"] == {"answered": 0, "failed": 1, "reasons": {"not told": 1}}
     assert [failure["row"] for failure in document["failures"]] == [5, 6]
     (counts,) = [
         one["counts"]
@@ -159,4 +171,4 @@ def test_the_report_counts_failures_by_source_and_names_them():
     lines = report.text(document).splitlines()
     assert lines[0] == "5 rows, 4 answered, 1 failed"
     assert "row 5: face: no image" in lines
-    assert any("| 0.750 (" in line for line in lines if line.startswith("| all "))
+    assert any("| 0.750 (too few) |" in line for line in lines if line.startswith("| all "))

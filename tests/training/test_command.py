@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-pytest.importorskip("torch", reason="training needs PyTorch (requirements/export.txt)")
+torch = pytest.importorskip("torch", reason="training needs PyTorch (requirements/export.txt)")
 
-from training import command
-from training.fit import Schedule
+from training import command  # noqa: E402
+from training.fit import Schedule  # noqa: E402
 
 SCHEDULE = Schedule(epochs=9, batch=16, rate=0.1, decay=0.0)
 
@@ -65,3 +65,15 @@ def test_quick_keeps_a_few_rows_of_each_label_and_split(tmp_path):
 def test_data_that_cannot_be_used_end_a_command_with_the_cause(tmp_path):
     with pytest.raises(SystemExit, match="error: data: expected manifest"):
         command.run(lambda: command.open_data(start()))
+
+
+def test_training_is_on_the_processor_unless_told_otherwise():
+    assert start().device == "cpu"
+    assert torch.get_default_device().type == "cpu"
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a graphics card")
+def test_a_graphics_card_that_is_not_there_is_named_or_done_without(monkeypatch):
+    assert start("--device", "auto").device == "cpu"
+    with pytest.raises(SystemExit, match="--device cuda: expected a graphics card with CUDA"):
+        command.run(lambda: start("--device", "cuda"))

@@ -5,11 +5,12 @@ from __future__ import annotations
 import csv
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch", reason="training needs PyTorch (requirements/export.txt)")
 
-from training.fit import Schedule, fit, trained  # noqa: E402
+from training.fit import Schedule, fit, here, trained  # noqa: E402
 
 SCHEDULE = Schedule(epochs=4, batch=16, rate=0.05, decay=0.0)
 
@@ -68,6 +69,23 @@ def test_a_resumed_training_equals_an_uninterrupted_one(tmp_path, optimiser, uph
     torch.testing.assert_close(resumed.weight, whole.weight, rtol=0, atol=0)
     logs = [(tmp_path / name / "log.csv").read_text("utf-8") for name in ("whole", "parts")]
     assert logs[0] == logs[1]
+
+
+def test_a_checkpoint_of_a_graphics_card_is_taken_up_without_one(tmp_path, monkeypatch):
+    with monkeypatch.context() as there:
+        # What a tensor on a graphics card is written as.
+        there.setattr(torch.serialization, "location_tag", lambda storage: "cuda:0")
+        with pytest.raises(InterruptionError):
+            train(tmp_path / "parts", stop_after=2)
+    resumed, whole = train(tmp_path / "parts"), train(tmp_path / "whole")
+    torch.testing.assert_close(resumed.weight, whole.weight, rtol=0, atol=0)
+    again = trained(torch.nn.Linear(3, 1), tmp_path / "parts")
+    torch.testing.assert_close(again.weight, whole.weight, rtol=0, atol=0)
+
+
+def test_data_keep_their_type_where_they_are_trained_with():
+    faces = here(np.full((2, 3), 200, np.uint8))
+    assert (faces.dtype, faces.device) == (torch.uint8, torch.get_default_device())
 
 
 def test_the_gradient_is_taken_uphill_and_the_weights_stay(tmp_path):
