@@ -9,8 +9,9 @@ import torch
 from torch import Tensor
 
 from training import command
-from training.face import augment, predict
+from training.face import predict
 from training.face_data import Faces, emotion_faces, people_faces
+from training.face_views import augment
 from training.fit import trained
 from training.networks.face import AttributeNet, EmotionNet
 from training.networks.speech import Heads

@@ -16,7 +16,7 @@ import logging
 import sys
 import zipfile
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import cv2
@@ -26,9 +26,10 @@ from tqdm import tqdm
 from clients.errors import ManifestError
 from training import held_corpora
 from training.contract import EMOTIONS
+from training.framing import cut_wide, surroundings
 from training.manifest import Manifest, read_manifest, relative, row_of, write_manifest
 from training.serving_code import MODEL_REPOSITORY, front_end
-from training.splits import sentence_name, split_of, splits_in_order
+from training.splits import UNUSED, like_pictures, sentence_name, split_of, splits_in_order
 
 log = logging.getLogger(__name__)
 
@@ -83,68 +84,99 @@ def convert(data: Path, folder: Path) -> None:
 
 
 def fer2013(path: Path, folder: Path) -> Iterator[Row]:
-    """Extract FER2013; its validation part is `test`, a tenth of the rest `dev`, by image."""
+    """Extract FER2013; its validation part is `test`, a tenth of the rest `dev`.
+
+    Near-copies share a split; those of a validation face that are elsewhere take no part.
+    """
     with np.load(path, allow_pickle=False) as archive:
         images, validation = archive["images"], archive["is_validation"]
         names = [emotion_name(str(label)) for label in archive["labels"]]
         emotions = archive["emotions"]
+    groups = like_pictures(images)
+    measured = set(groups[validation])
     faces = folder / "fer2013"
     faces.mkdir(parents=True, exist_ok=True)
-    for index, image in enumerate(images):
+    for index, (image, group) in enumerate(zip(images, groups, strict=True)):
         file = faces / f"{index:05d}.png"
         cv2.imwrite(str(file), image)
-        split = "test" if validation[index] else split_of(f"fer2013/{index}", dev=0.1, test=0.0)
+        split = "test" if validation[index] else split_of(f"fer2013/{group}", dev=0.1, test=0.0)
         yield {
             "face": file.relative_to(folder),
             "emotion": names[emotions[index]],
-            "split": split,
+            "split": UNUSED if group in measured and not validation[index] else split,
             "corpus": "fer2013",
         }
 
 
 def utkface(path: Path, folder: Path) -> Iterator[Row]:
-    """Extract UTKFace: 70 % train, 15 % dev, 15 % test, by image."""
+    """Extract UTKFace: 70 % train, 15 % dev, 15 % test; near-copies share a split."""
     with zipfile.ZipFile(path) as archive:
-        with archive.open("labels.csv") as file:
-            rows = list(csv.DictReader(io.TextIOWrapper(file, "utf-8")))
+        rows = _rows_in(archive)
         archive.extractall(folder / "utkface", [row["path"] for row in rows])
-    for row in rows:
+        splits = _people_splits("utkface", archive, rows)
+    for row, split in zip(rows, splits, strict=True):
         yield {
             "face": Path("utkface") / row["path"],
             "age": row["age"],
             "gender": row["gender"],
-            "split": split_of(f"utkface/{row['path']}", dev=0.15, test=0.15),
+            "split": split,
             "corpus": "utkface",
         }
 
 
 def aaf(path: Path, folder: Path) -> Iterator[Row]:
-    """Cut the faces out of AAF's portraits as serving does: 70 % train, 15 % dev, 15 % test.
+    """Cut the faces out of AAF's portraits as serving does, and again with their surroundings.
 
-    There is one portrait a person; one in which no face is found is left out.
+    70 % train, 15 % dev, 15 % test; near-copies share a split. A portrait in which no face is found
+    is left out.
     """
     detector = front_end("face_crop", "mtcnn").Mtcnn(MODEL_REPOSITORY / "face_crop" / "1")
     cut_face = front_end("face_crop", "selection").cut_face
     with zipfile.ZipFile(path) as archive:
-        with archive.open("labels.csv") as file:
-            rows = list(csv.DictReader(io.TextIOWrapper(file, "utf-8")))
-        for row in tqdm(rows, "aaf", disable=None):
-            data = np.frombuffer(archive.read(row["path"]), np.uint8)
-            portrait = cv2.cvtColor(cv2.imdecode(data, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
+        rows = _rows_in(archive)
+        splits = _people_splits("aaf", archive, rows)
+        for row, split in zip(tqdm(rows, "aaf", disable=None), splits, strict=True):
+            portrait = _picture_in(archive, row["path"])
             faces = detector.detect(portrait)
             if not faces:
                 continue
-            face = cut_face(portrait, max(faces, key=lambda face: face.side))
+            face = max(faces, key=lambda face: face.side)
             file = (folder / "aaf" / row["path"]).with_suffix(".png")
             file.parent.mkdir(parents=True, exist_ok=True)
-            cv2.imwrite(str(file), cv2.cvtColor(face, cv2.COLOR_RGB2BGR))
+            _write_picture(file, cut_face(portrait, face))
+            _write_picture(surroundings(file), cut_wide(portrait, face.side, face.centre))
             yield {
                 "face": file.relative_to(folder),
                 "age": row["age"],
                 "gender": row["gender"],
-                "split": split_of(f"aaf/{row['path']}", dev=0.15, test=0.15),
+                "split": split,
                 "corpus": "aaf",
             }
+
+
+def _rows_in(archive: zipfile.ZipFile) -> list[dict[str, str]]:
+    with archive.open("labels.csv") as file:
+        return list(csv.DictReader(io.TextIOWrapper(file, "utf-8")))
+
+
+def _picture_in(archive: zipfile.ZipFile, name: str) -> np.ndarray:
+    """Read a picture: RGB uint8 [height,width,3]."""
+    data = np.frombuffer(archive.read(name), np.uint8)
+    return cv2.cvtColor(cv2.imdecode(data, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
+
+
+def _write_picture(path: Path, picture: np.ndarray) -> None:
+    cv2.imwrite(str(path), cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
+
+
+def _people_splits(
+    corpus: str, archive: zipfile.ZipFile, rows: Sequence[Mapping[str, str]]
+) -> list[str]:
+    """Split pictures by the first of their near-copies."""
+    pictures = (_picture_in(archive, row["path"]) for row in rows)
+    groups = like_pictures(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY) for picture in pictures)
+    # The 2 draws for a second time: choices had been made after looking at the first `test`.
+    return [split_of(f"{corpus}/{rows[group]['path']}/2", dev=0.15, test=0.15) for group in groups]
 
 
 def speechocean(path: Path, folder: Path) -> Iterator[Row]:

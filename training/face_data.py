@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
@@ -16,6 +16,7 @@ from tqdm import tqdm
 
 from clients.errors import ManifestError
 from clients.evaluation.manifest import Sample
+from training.framing import WIDE, WIDE_SIDE, surroundings
 from training.manifest import Manifest, labels_of
 from training.networks.face import CROP_SIDE, Shrink, ShrinkColour
 
@@ -30,20 +31,22 @@ class Faces:
     """Small faces and what is known of them; N images.
 
     Attributes:
-        images: uint8 [N,C,S,S]: grey of 48 px or RGB of 112 px.
-        splits: "train", "dev" or "test" [N].
+        images: uint8 [N,C,S,S]: grey of 48 px, RGB of 112 px, or with surroundings of `WIDE_SIDE`.
+        splits: "train", "dev", "test" or "unused" [N].
         labels: Name to values [N]: `emotion` index, or `age` in years and `gender` (1 = female).
+        shares: The side of the square that is served, in parts of the image's [N].
     """
 
     images: np.ndarray
     splits: np.ndarray
     labels: dict[str, np.ndarray]
+    shares: np.ndarray
 
     def part(self, *splits: str) -> Faces:
         """Keep the given splits."""
         keep = np.isin(self.splits, splits)
         labels = {name: values[keep] for name, values in self.labels.items()}
-        return Faces(self.images[keep], self.splits[keep], labels)
+        return Faces(self.images[keep], self.splits[keep], labels, self.shares[keep])
 
     def tensor(self) -> Tensor:
         """All images as the network takes them, but for their type: uint8 [N,C,S,S]."""
@@ -57,9 +60,8 @@ def emotion_faces(manifest: Manifest, folder: Path) -> Faces:
         ManifestError: A split lacks an emotion, or an image cannot be read.
     """
     manifest.require("face", "emotion")
-    return _faces(
-        manifest.having("face", "emotion"), ("emotion",), Shrink(), folder / "emotion.npz"
-    )
+    rows = manifest.having("face", "emotion")
+    return _faces(rows, ("emotion",), folder / "emotion.npz", Shrink())
 
 
 def people_faces(manifest: Manifest, folder: Path) -> Faces:
@@ -70,17 +72,51 @@ def people_faces(manifest: Manifest, folder: Path) -> Faces:
     """
     manifest.require("face", "age")
     manifest.require("face", "gender")
-    people = manifest.having("face", "age", "gender")
-    return _faces(people, ("age", "gender"), ShrinkColour(), folder / "people.npz")
+    return _faces(_people(manifest), ("age", "gender"), folder / "people.npz", ShrinkColour())
 
 
-def _faces(samples: Sequence[Sample], names: Sequence[str], shrink: nn.Module, kept: Path) -> Faces:
+def wide_faces(manifest: Manifest, folder: Path) -> Faces:
+    """The faces of `people_faces` in more pixels, with surroundings where their corpus keeps them.
+
+    Raises:
+        ManifestError: An image cannot be read.
+    """
+    rows = _people(manifest)
+    has_more = np.array([surroundings(row.face).exists() for row in rows])
+    shown = [
+        replace(row, face=surroundings(row.face)) if more else row
+        for row, more in zip(rows, has_more, strict=True)
+    ]
+    faces = _faces(shown, ("age", "gender"), folder / "wide.npz", Whole(), WIDE_SIDE)
+    return replace(faces, shares=np.where(has_more, 1 / WIDE, 1.0).astype(np.float32))
+
+
+class Whole(nn.Module):
+    """All pixels: uint8 [B,S,S,3] to [B,3,S,S]."""
+
+    def forward(self, crops: Tensor) -> Tensor:
+        """Put the colours first."""
+        return crops.permute(0, 3, 1, 2).float()
+
+
+def _people(manifest: Manifest) -> list[Sample]:
+    return manifest.having("face", "age", "gender")
+
+
+def _faces(
+    samples: Sequence[Sample],
+    names: Sequence[str],
+    kept: Path,
+    shrink: nn.Module,
+    side: int = CROP_SIDE,
+) -> Faces:
     labels = labels_of(samples)
-    images = _kept_images(samples, shrink, kept)
-    return Faces(images, labels["split"], {name: labels[name] for name in names})
+    images = _kept_images(samples, kept, shrink, side)
+    chosen = {name: labels[name] for name in names}
+    return Faces(images, labels["split"], chosen, np.ones(len(images), np.float32))
 
 
-def _kept_images(samples: Sequence[Sample], shrink: nn.Module, path: Path) -> np.ndarray:
+def _kept_images(samples: Sequence[Sample], path: Path, shrink: nn.Module, side: int) -> np.ndarray:
     """Read the images, or take them from `path` when it was made from the same files."""
     state = _state(samples, type(shrink).__name__)
     if path.exists():
@@ -88,7 +124,7 @@ def _kept_images(samples: Sequence[Sample], shrink: nn.Module, path: Path) -> np
             if str(arrays["state"]) == state:
                 return arrays["images"]
         log.info("%s was made from other images and is made again", path)
-    images = served_faces(samples, shrink)
+    images = read_faces(samples, shrink, side)
     path.parent.mkdir(parents=True, exist_ok=True)
     np.savez(path, images=images, state=np.array(state))
     return images
@@ -103,12 +139,13 @@ def _state(samples: Sequence[Sample], way: str) -> str:
     return digest.hexdigest()
 
 
-def served_faces(samples: Sequence[Sample], shrink: nn.Module) -> np.ndarray:
+def read_faces(samples: Sequence[Sample], shrink: nn.Module, side: int = CROP_SIDE) -> np.ndarray:
     """Read face images and pass them through what serving does before a network.
 
     Args:
         samples: Rows with a face; N of them.
-        shrink: Maps CROPS [B,224,224,3] to [B,C,S,S] in 0..255.
+        shrink: Maps CROPS uint8 [B,side,side,3] to [B,C,S,S] in 0..255.
+        side: The side in pixels that every image is brought to.
 
     Returns:
         uint8 [N,C,S,S].
@@ -118,18 +155,18 @@ def served_faces(samples: Sequence[Sample], shrink: nn.Module) -> np.ndarray:
     """
     parts = []
     for start in tqdm(range(0, len(samples), CHUNK), "faces", unit_scale=CHUNK, disable=None):
-        crops = np.stack([_crop(sample) for sample in samples[start : start + CHUNK]])
+        crops = np.stack([_crop(sample, side) for sample in samples[start : start + CHUNK]])
         small = shrink(torch.from_numpy(crops))
         parts.append(small.round().clamp(0, 255).to(torch.uint8).numpy())
     return np.concatenate(parts)
 
 
-def _crop(sample: Sample) -> np.ndarray:
-    """Read an image as the served models take a face: uint8 [224,224,3] RGB."""
+def _crop(sample: Sample, side: int) -> np.ndarray:
+    """Read an image as the served models take a face: uint8 [side,side,3] RGB."""
     # Not imread, which cannot open every path on every system and prints when it fails.
     data = np.frombuffer(sample.face.read_bytes(), np.uint8)
     image = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
     if image is None:
         raise ManifestError(f"{sample.where}: face {sample.face} is not an image")
-    resized = cv2.resize(image, (CROP_SIDE, CROP_SIDE), interpolation=cv2.INTER_LINEAR)
+    resized = cv2.resize(image, (side, side), interpolation=cv2.INTER_LINEAR)
     return cv2.cvtColor(resized, cv2.COLOR_BGR2RGB)

@@ -39,6 +39,9 @@ class Schedule:
         seed: Seeds the weights, the order and the augmentation.
         bfloat16: Multiply in bfloat16 where that is faster; see `multiply_fast`. Elsewhere, and
             without it, in float32, or in TF32 on a graphics card that has it.
+        rise: The part of the steps in which the learning rate rises.
+        memory: The trained network is a running mean of the weights: each step keeps this share of
+            what the mean was, and fewer of the first ones. 0: the last weights.
         uphill: How far all weights together are moved towards a greater loss before the gradient
             that counts is taken there, which finds flatter minima: the rho of sharpness-aware
             minimisation (arXiv 2010.01412). 0 takes it where they are, in half the time.
@@ -51,6 +54,8 @@ class Schedule:
     optimiser: str = "adamw"
     seed: int = 0
     bfloat16: bool = False
+    rise: float = 0.25
+    memory: float = 0.0
     uphill: float = 0.0
 
 
@@ -117,9 +122,13 @@ def fit(
     steps = max(1, count // schedule.batch)
     optimiser = _optimiser(network, schedule)
     cycle = torch.optim.lr_scheduler.OneCycleLR(
-        optimiser, schedule.rate, total_steps=steps * schedule.epochs + 1, pct_start=0.25
+        optimiser,
+        schedule.rate,
+        total_steps=steps * schedule.epochs + 1,
+        pct_start=schedule.rise,
     )
-    first = _resume(folder / "last.pt", network, optimiser, cycle)
+    mean = _RunningMean(network, schedule.memory)
+    first = _resume(folder / "last.pt", network, mean, optimiser, cycle)
     rows = _read_log(folder / "log.csv", first)
     # disable=None: no bars in a log file.
     epochs = trange(schedule.epochs, desc=folder.name, initial=first, unit="epoch", disable=None)
@@ -136,16 +145,21 @@ def fit(
             nn.utils.clip_grad_norm_(network.parameters(), 5.0)
             optimiser.step()
             cycle.step()
+            mean.follow(cycle.last_epoch)
         network.eval()
+        mean.swap()
         with torch.no_grad():
             row = {"epoch": epoch + 1, "loss": total / steps, **evaluate()}
         state = {
             "epoch": epoch + 1,
             "network": network.state_dict(),
+            "latest": mean.weights,
             "optimiser": optimiser.state_dict(),
             "cycle": cycle.state_dict(),
         }
         _save(state, folder)
+        if epoch + 1 < schedule.epochs:
+            mean.swap()
         rows.append(row)
         _write_log(folder / "log.csv", rows)
         draw_curves(folder / "curves.png", rows)
@@ -153,6 +167,41 @@ def fit(
         epochs.update()
     epochs.close()
     network.eval()
+
+
+class _RunningMean:
+    """A running mean of a network's weights; without memory there is none, and nothing happens.
+
+    Attributes:
+        weights: The mean by the weights' names; after a `swap` the network's own.
+    """
+
+    def __init__(self, network: nn.Module, memory: float) -> None:
+        self._network, self._memory = network, memory
+        named = network.named_parameters() if memory else ()
+        self.weights = {name: weight.detach().clone() for name, weight in named}
+
+    def follow(self, steps: int) -> None:
+        """Take in the weights after so many steps."""
+        # The first ones are far from where the mean should be, and soon forgotten.
+        kept = min(self._memory, steps / (steps + 10))
+        with torch.no_grad():
+            for name, mean in self.weights.items():
+                mean.lerp_(self._network.get_parameter(name), 1 - kept)
+
+    def swap(self) -> None:
+        """Give the network the mean and keep its own weights, or the other way round."""
+        held = self.weights
+        self.weights = {name: self._network.get_parameter(name).detach().clone() for name in held}
+        with torch.no_grad():
+            for name, weight in held.items():
+                self._network.get_parameter(name).copy_(weight)
+
+    def resume(self, latest: dict[str, Tensor]) -> None:
+        """Take the network's weights for the mean, and give it those that it had besides."""
+        if self.weights:
+            self.weights = {name: weight.to(self.weights[name]) for name, weight in latest.items()}
+            self.swap()
 
 
 def _differentiate(
@@ -238,6 +287,7 @@ def trained(network: Network, folder: Path) -> Network:
 def _resume(
     path: Path,
     network: nn.Module,
+    mean: _RunningMean,
     optimiser: torch.optim.Optimizer,
     cycle: torch.optim.lr_scheduler.LRScheduler,
 ) -> int:
@@ -246,6 +296,7 @@ def _resume(
         return 0
     state = checkpoint(path)
     network.load_state_dict(state["network"])
+    mean.resume(state["latest"])
     optimiser.load_state_dict(state["optimiser"])
     cycle.load_state_dict(state["cycle"])
     log.info("continuing %s after epoch %d", path, state["epoch"])

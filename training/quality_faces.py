@@ -19,7 +19,7 @@ from torch import Tensor
 
 from export.mtcnn import OutputNet, flatten_by_column, installed_weights, probability_of
 from training.quality_data import BOX, SIDE, Originals
-from training.splits import split_of
+from training.splits import ALIKE, split_of, thumbnails
 
 log = logging.getLogger(__name__)
 
@@ -29,8 +29,6 @@ LEAST_PROBABILITY = 0.7
 ONET_SIDE, LOOKS = 48, 2
 #: How far from the photograph's edges a box may reach, in parts of its longer side.
 BORDER = 0.3
-#: Thumbnails of 16 pixels that are more alike than this are copies of one photograph.
-ALIKE, THUMBNAIL = 0.97, 16
 DEV, TEST = 0.15, 0.2
 #: Faces with hair and neck or without: where the box is, as centre and side in parts of the width.
 BOXES = {
@@ -237,15 +235,7 @@ def without_copies(pictures: NDArray[np.uint8], splits: NDArray[np.str_]) -> NDA
         The splits [N], of which `train` holds no copy of the others and `dev` none of `test`.
     """
     edge = (SIDE - BOX) // 2
-    small = [
-        cv2.resize(
-            picture[edge:-edge, edge:-edge], (THUMBNAIL, THUMBNAIL), interpolation=cv2.INTER_AREA
-        )
-        for picture in pictures
-    ]
-    thumbs = np.array(small, np.float32).reshape(len(small), -1)
-    thumbs -= thumbs.mean(1, keepdims=True)
-    thumbs /= np.linalg.norm(thumbs, axis=1, keepdims=True) + 1e-6
+    thumbs = thumbnails(picture[edge:-edge, edge:-edge] for picture in pictures)
     splits = splits.astype("U6")
     for name, held in (("train", ("dev", "test")), ("dev", ("test",))):
         others = thumbs[np.isin(splits, held)]

@@ -13,6 +13,7 @@ import pytest
 from clients.errors import ManifestError
 from tests.face_crop.scenes import person, wall
 from training import corpora
+from training.framing import WIDE, WIDE_SIDE, surroundings
 from training.manifest import read_manifest
 
 SPEECH_COLUMNS = "path,corpus,language,speaker,gender,age,age_group,emotion,script,seconds"
@@ -91,7 +92,38 @@ def test_portraits_are_cut_to_the_face_and_left_out_without_one(data, tmp_path):
     faces = corpora.open_manifest(data, tmp_path / "out").having("face", "age")
     (portrait,) = [row for row in faces if row.corpus == "aaf"]
     assert (portrait.age, portrait.gender) == (25, "female")
-    assert cv2.imread(str(portrait.face)).shape == (224, 224, 3)
+    face, wide = (cv2.imread(str(path)) for path in (portrait.face, surroundings(portrait.face)))
+    assert face.shape == (224, 224, 3)
+    # The face is the middle of the picture that shows its surroundings.
+    part = round(WIDE_SIDE / WIDE)
+    edge = (WIDE_SIDE - part) // 2
+    middle = wide[edge : edge + part, edge : edge + part].astype(float)
+    shrunk = cv2.resize(face, (part, part), interpolation=cv2.INTER_AREA)
+    assert np.abs(middle - shrunk).mean() < 8
+
+
+def test_near_copies_of_a_measured_face_take_no_part(data, tmp_path):
+    path = data / "faces" / "fer2013.npz"
+    with np.load(path) as archive:
+        arrays = dict(archive)
+    arrays["images"][1] = arrays["images"][0][:, ::-1]
+    arrays["images"][2] = arrays["images"][3]
+    np.savez(path, **arrays)
+    faces = corpora.open_manifest(data, tmp_path / "out").having("face", "emotion")
+    assert (faces[0].split, faces[1].split) == ("test", "unused")
+    assert faces[2].split == faces[3].split
+
+
+def test_near_copies_of_a_person_share_a_split(data, tmp_path):
+    """One photograph twenty times over: by their names alone they would be in all three."""
+    copy = jpeg_of(person())
+    with zipfile.ZipFile(data / "faces" / "utkface.zip", "w") as archive:
+        rows = [f"{index}.jpg,30,female\n" for index in range(20)]
+        archive.writestr("labels.csv", "path,age,gender\n" + "".join(rows))
+        for index in range(20):
+            archive.writestr(f"{index}.jpg", copy)
+    faces = corpora.open_manifest(data, tmp_path / "out").having("face", "age")
+    assert len({row.split for row in faces if row.corpus == "utkface"}) == 1
 
 
 def test_a_speaker_of_known_age_is_in_one_split(data, tmp_path):

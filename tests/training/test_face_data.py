@@ -10,7 +10,8 @@ pytest.importorskip("torch", reason="training needs PyTorch (requirements/export
 
 from clients.errors import ManifestError
 from training.contract import EMOTIONS
-from training.face_data import emotion_faces, people_faces
+from training.face_data import emotion_faces, people_faces, wide_faces
+from training.framing import WIDE, WIDE_SIDE, surroundings
 from training.manifest import read_manifest
 
 SPLITS = ("train", "dev", "test")
@@ -42,6 +43,15 @@ def test_a_face_keeps_its_pixels_and_its_labels(manifest, tmp_path):
     assert people.images.shape == (21, 3, 112, 112)
     np.testing.assert_array_equal(people.labels["age"], np.arange(21))
     assert people.labels["age"].dtype == np.float32
+
+
+def test_surroundings_are_read_where_a_corpus_keeps_them(manifest, tmp_path):
+    wide = np.full((WIDE_SIDE, WIDE_SIDE, 3), 250, np.uint8)
+    cv2.imwrite(str(surroundings(tmp_path / "7.png")), wide)
+    faces = wide_faces(read_manifest(manifest), tmp_path)
+    assert faces.images.shape == (21, 3, WIDE_SIDE, WIDE_SIDE)
+    assert (faces.images[7] == 250).all() and (faces.images[8] == 80).all()
+    assert faces.part("dev").shares[2] == pytest.approx(1 / WIDE) and faces.shares[8] == 1
 
 
 def test_kept_images_are_read_again_only_when_a_file_changes(manifest, tmp_path, monkeypatch):

@@ -10,7 +10,7 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="training needs PyTorch (requirements/export.txt)")
 
-from training.fit import Schedule, fit, here, trained  # noqa: E402
+from training.fit import Schedule, checkpoint, fit, here, trained  # noqa: E402
 
 SCHEDULE = Schedule(epochs=4, batch=16, rate=0.05, decay=0.0)
 
@@ -59,9 +59,9 @@ def test_an_epoch_that_was_logged_but_not_kept_is_logged_once(tmp_path):
 
 
 @pytest.mark.parametrize("optimiser", ["sgd", "adamw"])
-@pytest.mark.parametrize("uphill", [0.0, 0.1])
-def test_a_resumed_training_equals_an_uninterrupted_one(tmp_path, optimiser, uphill):
-    schedule = replace(SCHEDULE, optimiser=optimiser, uphill=uphill)
+@pytest.mark.parametrize(("uphill", "memory"), [(0.0, 0.0), (0.1, 0.9)])
+def test_a_resumed_training_equals_an_uninterrupted_one(tmp_path, optimiser, uphill, memory):
+    schedule = replace(SCHEDULE, optimiser=optimiser, uphill=uphill, memory=memory)
     whole = train(tmp_path / "whole", schedule=schedule)
     with pytest.raises(InterruptionError):
         train(tmp_path / "parts", stop_after=2, schedule=schedule)
@@ -103,6 +103,21 @@ def test_the_gradient_is_taken_uphill_and_the_weights_stay(tmp_path):
     assert seen == pytest.approx([3.0, 3.5])
     assert network.weight.item() == pytest.approx(3.0)
     assert network.weight.grad.item() == pytest.approx(5.0)  # Of 7, clipped.
+
+
+def test_a_running_mean_is_steadier_than_the_last_weights(tmp_path):
+    """A step that overshoots leaves the weight on either side of the best by turns."""
+    network = torch.nn.Linear(1, 1, bias=False)
+    torch.nn.init.constant_(network.weight, 1.0)
+    steady = Schedule(epochs=1, batch=1, rate=0.5, decay=0.0, optimiser="adamw", memory=0.95)
+
+    def loss(_):
+        return network.weight.abs().sum()
+
+    fit(network, 200, loss, lambda: {"weight": network.weight.item()}, steady, tmp_path / "mean")
+    mean = network.weight.item()
+    assert checkpoint(tmp_path / "mean" / "last.pt")["network"]["weight"].item() == mean
+    assert abs(mean) < abs(checkpoint(tmp_path / "mean" / "last.pt")["latest"]["weight"].item())
 
 
 def test_a_network_that_was_never_trained_is_named(tmp_path):

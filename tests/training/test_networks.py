@@ -7,7 +7,6 @@ import pytest
 torch = pytest.importorskip("torch", reason="networks need PyTorch (requirements/export.txt)")
 
 from export.networks import fusion_trial  # noqa: E402
-from training.face import augment  # noqa: E402
 from training.networks.attention import masked_weights  # noqa: E402
 from training.networks.face import (  # noqa: E402
     SCALE,
@@ -45,13 +44,6 @@ def test_lighting_hardly_changes_what_a_face_is_read_as():
     face = torch.rand(1, 1, 48, 48) * 200
     bright, dim = network(face)[1], network(face * 0.5)[1]
     torch.testing.assert_close(bright, dim, atol=0.15, rtol=0)
-
-
-@pytest.mark.parametrize("shape", [(8, 1, 48, 48), (8, 3, 112, 112)])
-def test_augmented_faces_stay_pictures(shape):
-    faces = augment(torch.rand(shape) * 255)
-    assert faces.shape == shape
-    assert faces.isfinite().all() and faces.min() >= 0 and faces.max() <= 256
 
 
 def test_the_expression_network_votes_only_where_it_is_sure():
