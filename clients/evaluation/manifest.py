@@ -11,7 +11,8 @@ gender        male or female
 split         any name, to select rows by
 corpus        any name, to select rows by; results are also given by corpus
 
-Training reads the same file, and two columns more, age_group and script, which say nothing here.
+Training reads the same file, and three columns more, age_group, script and votes, which say nothing
+here.
 Files are relative to the manifest's folder. Any column may be missing and any cell empty, as long
 as each row brings text or a file.
 """
@@ -37,7 +38,7 @@ FILES = ("speech", "video", "face")
 MEDIA = ("text", *FILES)
 GENDERS = tuple(GENDER_CODES.values())
 #: Columns whose cells are taken as they are.
-NAMES = ("person", "emotion", "gender", "split", "corpus", "age_group", "script")
+NAMES = ("person", "emotion", "gender", "split", "corpus", "age_group", "script", "votes")
 COLUMNS = (*MEDIA, *NAMES, "age")
 OLDEST = 120.0
 
@@ -61,6 +62,7 @@ class Sample:
         corpus: A name.
         age_group: A name when `age` only stands for a group.
         script: A name for the words when several people speak the same.
+        votes: How many raters chose which emotion, as "anger:2 neutral:3".
         where: The manifest and the row, for messages.
     """
 
@@ -78,6 +80,7 @@ class Sample:
     corpus: str = ""
     age_group: str = ""
     script: str = ""
+    votes: str = ""
     where: str = ""
 
     def states(self, column: str) -> bool:
