@@ -3,8 +3,8 @@
 Writes `FOLDER/manifest.csv`, in which every row has its split, and beside it the face images that
 the sets keep in archives. `DIR` holds any of `faces/fer2013.npz`, `faces/utkface.zip`,
 `faces/aaf.zip`, `speech/manifest.csv` and `speech/speechocean/manifest.csv` with their clips,
-`text/korean_utterances.csv` and `text/korean_dialogue.csv`; or a `manifest.csv` of its own, which is
-then written with its splits made.
+`text/korean_utterances.csv` and `text/korean_dialogue.csv`; or a `manifest.csv` of its own, which
+is then written with its splits made.
 """
 
 from __future__ import annotations
@@ -250,15 +250,30 @@ def _votes(corpus: str, cell: str) -> str:
 
 #: Which of kote's 44 labels each emotion holds; the others belong to none or to several.
 KOTE_LABELS = {
-    "happiness": set(
-        "기쁨 행복 즐거움/신남 환영/호의 감동/감탄 고마움 존경 기대감 흐뭇함(귀여움/예쁨) 뿌듯함 편안/쾌적 "
-        "아껴주는 안심/신뢰".split()
-    ),
+    "happiness": {
+        "기쁨",
+        "행복",
+        "즐거움/신남",
+        "환영/호의",
+        "감동/감탄",
+        "고마움",
+        "존경",
+        "기대감",
+    }
+    | {"흐뭇함(귀여움/예쁨)", "뿌듯함", "편안/쾌적", "아껴주는", "안심/신뢰"},
     "anger": {"화남/분노", "불평/불만", "짜증", "어이없음", "지긋지긋"},
     "disgust": {"역겨움/징그러움", "증오/혐오", "한심함"},
     "fear": {"공포/무서움", "불안/걱정"},
     "neutral": {"없음"},
-    "sadness": {"슬픔", "안타까움/실망", "절망", "서러움", "힘듦/지침", "불쌍함/연민", "패배/자기혐오"},
+    "sadness": {
+        "슬픔",
+        "안타까움/실망",
+        "절망",
+        "서러움",
+        "힘듦/지침",
+        "불쌍함/연민",
+        "패배/자기혐오",
+    },
     "surprise": {"놀람", "경악", "당황/난처", "신기함/관심"},
 }
 

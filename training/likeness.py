@@ -35,7 +35,10 @@ def like_sentences(texts: Sequence[str], near: float = NEAR) -> np.ndarray:
     counts = CountVectorizer(analyzer="char", ngram_range=(2, 3), dtype=np.float32)
     rows = normalize(counts.fit_transform(different.tolist()))
     columns = rows.T.tocsr()
-    pairs = [_near(rows[start : start + _ROWS] @ columns, near) for start in range(0, rows.shape[0], _ROWS)]
+    pairs = [
+        _near(rows[start : start + _ROWS] @ columns, near)
+        for start in range(0, rows.shape[0], _ROWS)
+    ]
     _, groups = sparse.csgraph.connected_components(sparse.vstack(pairs), directed=False)
     return groups[which]
 

@@ -24,12 +24,15 @@ from training.manifest import UNKNOWN
 from training.networks.face import AttributeNet, EmotionNet
 from training.networks.speech import Heads
 from training.networks.text import TextNet
+from training.sentence_kinds import own_figures
 from training.speech import clip_predictions, parser
 from training.speech_data import cached_windows
-from training.sentence_kinds import own_figures
 from training.text import Sentences, answer_to, baseline, read_sentences
 from training.text import predict as read_text
 
+NEUTRAL = EMOTIONS.index("neutral")
+#: Raters agree on a sentence if at least this share of them chose one emotion.
+AGREED = 0.8
 AGE_BANDS = (0, 13, 20, 40, 60, 200)
 Metric = Callable[[np.ndarray, np.ndarray], float]
 
@@ -228,7 +231,7 @@ def _voice_emotion_rows(corpus: str, answers: VoiceAnswers) -> Iterator[Row]:
 
 
 def text_rows(options: Namespace) -> Iterator[Row]:
-    """Emotion of unseen Korean sentences by corpus, beside a linear n-gram model, and of our own."""
+    """Emotion of unseen Korean sentences by corpus, a linear n-gram model's, and of our own."""
     sentences = read_sentences(command.open_data(options))
     network = trained(TextNet(), options.out / "text")
     common = commonest(sentences.emotions[sentences.of("train")])

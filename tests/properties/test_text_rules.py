@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 from tokenizer import BUCKETS, LONGEST, PAD_GRAMS_TO, PAD_PIECES_TO, encode, normalise, piece_count
 
 #: What a normalised sentence is made of.
-KNOWN = {chr(code) for first, last in (" ~", "가힣", "ㄱㅣ") for code in range(ord(first), ord(last) + 1)} | {"♥"}
+KNOWN = {
+    chr(code) for first, last in (" ~", "가힣", "ㄱㅣ") for code in range(ord(first), ord(last) + 1)
+} | {"♥"}
 #: Anything, and what is hard: Hangul in pieces, faces, marks, what nobody sees, addresses.
 sentences = st.text(st.characters(codec="utf-8"), max_size=200) | st.lists(
     st.sampled_from([*"가힣ㄱㅏㅋㅠㅡ각ᄒ\u1161\u11a8ﾡￂ^;:-_()@.?!~ 0aé한😭❤️中\u200b\u3164\u0301"])

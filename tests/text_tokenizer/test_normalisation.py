@@ -49,7 +49,9 @@ WAYS = {
     "more spaces": lambda text: f"  {text.replace(' ', '   ')}\n",
     "an address": lambda text: f"{text} https://news.example.com/a?b=c_d",
     "a mention": lambda text: f"@gil-dong.hong {text}".replace("-", "_"),
-    "longer laughter": lambda text: text.replace("ㅋㅋ", "ㅋㅋㅋㅋㅋㅋㅋ").replace("ㅠㅠ", "ㅜㅜㅜㅜ"),
+    "longer laughter": lambda text: text.replace("ㅋㅋ", "ㅋㅋㅋㅋㅋㅋㅋ").replace(
+        "ㅠㅠ", "ㅜㅜㅜㅜ"
+    ),
     "a last full stop": lambda text: text if text[-1] in "?ㅋㅠ" else f"{text}.",
 }
 
@@ -79,14 +81,24 @@ def test_faces_are_read_as_people_type_them(face, typed):
 
 @pytest.mark.parametrize(
     "sentence",
-    ["我很生气", "I am very sad", "今日は楽しい", "Мне грустно", "أنا سعيد", "น่ากลัว", "🚗", "2024"]
-    + ["https://example.com/a", "help@example.com", "@minsu", "我很生气 네"],
+    ["我很生气", "I am very sad", "今日は楽しい", "Мне грустно", "أنا سعيد", "น่ากลัว", "🚗", "2024"],
 )
-def test_what_the_network_cannot_read_is_not_korean(sentence):
+def test_other_scripts_and_mere_signs_are_not_korean(sentence):
     assert not is_korean(sentence) and not is_blank(sentence)
 
 
-@pytest.mark.parametrize("sentence", ["네", "ㅇㅇ", "Galaxy S24 Ultra 샀어", "TV 봐", "😭", "중국 中國 사람"])
+@pytest.mark.parametrize("sentence", ["https://example.com/a", "help@example.com", "@minsu"])
+def test_whom_and_where_to_find_on_the_net_is_not_korean(sentence):
+    assert not is_korean(sentence)
+
+
+def test_a_word_of_korean_among_other_letters_does_not_make_a_korean_sentence():
+    assert not is_korean("我很生气 네")
+
+
+@pytest.mark.parametrize(
+    "sentence", ["네", "ㅇㅇ", "Galaxy S24 Ultra 샀어", "TV 봐", "😭", "중국 中國 사람"]
+)
 def test_korean_with_names_and_faces_is_read(sentence):
     assert is_korean(sentence)
 

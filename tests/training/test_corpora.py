@@ -69,7 +69,10 @@ def data(tmp_path):
         "aihub_dialogue_speech,글쎄 그런가,,happy:2 sad:2,,male,27,,",
         "aihub_dialogue_speech,아무도 모른다,,,,male,27,,",
         "kote,고맙고 기쁘다,happy,고마움|기쁨|없음|깨달음,,,,,",
-        *(f"kemdy19,대사 {i} {'가나다라마바'[i // 2] * 5},fear,,p,male,,scene{i % 3},{i}" for i in range(12)),
+        *(
+            f"kemdy19,대사 {i} {'가나다라마바'[i // 2] * 5},fear,,p,male,,scene{i % 3},{i}"
+            for i in range(12)
+        ),
     ]
     (folder / "text" / "korean_dialogue.csv").write_text("\n".join(spoken), encoding="utf-8")
     return folder
@@ -151,7 +154,13 @@ def test_raters_votes_are_kept_and_a_line_that_nobody_judged_is_left_out(data, t
 
 
 def test_near_copies_go_to_train_if_one_of_them_is_there():
-    texts = ("오늘 점심은 뭐 먹었어?", "오늘 점심은 뭐 먹었어요", "집에 가고 싶다", "정말 놀랐잖아", "정말로 놀랐잖아")
+    texts = (
+        "오늘 점심은 뭐 먹었어?",
+        "오늘 점심은 뭐 먹었어요",
+        "집에 가고 싶다",
+        "정말 놀랐잖아",
+        "정말로 놀랐잖아",
+    )
     splits = ("test", "train", "test", "test", "dev")
     rows = [{"text": text, "split": split} for text, split in zip(texts, splits, strict=True)]
     rows.append({"face": "a.png", "split": "test"})

@@ -12,7 +12,12 @@ from training.serving_code import front_end
 
 
 def test_near_copies_are_one_group_however_they_are_spaced_and_ended():
-    texts = ["오늘 점심은 뭐 먹었어?", "오늘점심은 뭐 먹었어", "오늘 점심은 뭘 먹었어?!", "집에 가고 싶다"]
+    texts = [
+        "오늘 점심은 뭐 먹었어?",
+        "오늘점심은 뭐 먹었어",
+        "오늘 점심은 뭘 먹었어?!",
+        "집에 가고 싶다",
+    ]
     first, second, third, other = like_sentences(texts)
     assert first == second == third != other
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -9,6 +11,8 @@ torch = pytest.importorskip("torch", reason="networks need PyTorch (requirements
 
 from training.contract import EMOTIONS  # noqa: E402
 from training.manifest import read_manifest  # noqa: E402
+from training.networks.text import GramModel, ServedText, TextNet  # noqa: E402
+from training.restore import restore_text  # noqa: E402
 from training.serving_code import MODEL_REPOSITORY, front_end  # noqa: E402
 from training.text import (  # noqa: E402
     LinearModel,
@@ -17,12 +21,13 @@ from training.text import (  # noqa: E402
     mix_votes,
     ngram_counts,
     read_sentences,
-    vary,
     varied_pieces,
+    vary,
     with_made,
 )
 
-LINES = ("오늘은 정말 행복한 하루였어요!", "그게 무슨 말이야", "TV 보고 있어, 왜?")
+PARITY = Path(__file__).parents[2] / "export" / "parity" / "text_encoder.npz"
+LINES = ("오늘은 정말 행복한 하루였어요!", "그게 무슨 말이야", "지금 보고 있어, 왜?")
 
 
 @pytest.fixture
@@ -57,7 +62,7 @@ def test_the_same_seed_varies_and_cuts_alike():
     assert drawn[0] == drawn[1] != drawn[2]
     torch.manual_seed(1)
     for pieces, line in zip(varied_pieces(LINES), LINES, strict=True):
-        assert spelled(pieces).startswith(line.lower().replace(" ", "").rstrip("!~."))
+        assert spelled(pieces).startswith(line.replace(" ", "").rstrip("!~."))
 
 
 def test_divided_raters_teach_but_do_not_measure(read):
@@ -92,26 +97,33 @@ def test_sentences_made_by_rule_do_not_tell_what_is_held_back(read):
 
 
 def test_the_served_table_answers_as_the_fitted_linear_model(read):
-    rows = [f"{line} {word},{emotion},,train" for line in LINES for word in ("응", "그래") for emotion in ("happiness", "fear")]
-    sentences = read(*rows)
+    kinds = {"좋은": "happiness", "무서운": "fear", "슬픈": "sadness"}
+    lines = [f"{word} {day}이야,{kinds[word]},,train" for word in kinds for day in ("날", "밤")]
+    sentences = read(*lines)
     counts = ngram_counts(sentences.grams)
     targets = np.eye(7)[sentences.emotions]
     model = LinearModel().fit(counts, targets, np.ones(len(targets)))
-    network = front_end_network(model)
+    network = GramModel(front_end("text_tokenizer", "tokenizer").BUCKETS)
+    table, bias = model.tables(len(network.table) - 1)
+    network.table.copy_(torch.from_numpy(table))
+    network.bias.copy_(torch.from_numpy(bias))
     answers = [network(torch.from_numpy(grams[None])).exp()[0].numpy() for grams in sentences.grams]
     np.testing.assert_allclose(np.array(answers), model.posteriors(counts), atol=1e-3)
 
 
-def front_end_network(model: LinearModel):
-    from training.networks.text import GramModel
-
-    buckets = front_end("text_tokenizer", "tokenizer").BUCKETS
-    network = GramModel(buckets)
-    table, bias = model.tables(buckets)
-    network.table.copy_(torch.from_numpy(table))
-    network.bias.copy_(torch.from_numpy(bias))
-    return network
-
-
 def test_a_training_can_go_on_from_what_is_served():
-    from export.networks import PARITY_OF  # placeholder
+    network = TextNet()
+    restore_text(network, MODEL_REPOSITORY / "text_encoder" / "1" / "model.onnx")
+    known = np.load(PARITY)
+    tensors = (torch.from_numpy(known[f"input.{name}"]) for name in ("IDS", "GRAMS"))
+    with torch.no_grad():
+        answers = ServedText(network.eval())(*tensors)
+    for name, answer in zip(("FEATURES", "EMOTION"), answers, strict=True):
+        np.testing.assert_allclose(answer, known[f"output.{name}"], atol=1e-4)
+    assert answer_to(network, "정말 좋아요").sum() == pytest.approx(1)
+    assert answer_to(network, "我很生气") is None
+
+
+def test_a_file_of_another_network_is_refused_by_what_it_lacks():
+    with pytest.raises(ValueError, match=r"expected encoder.position \[256, 384\], found nothing"):
+        restore_text(TextNet(), MODEL_REPOSITORY / "fusion" / "1" / "model.onnx")

@@ -52,7 +52,17 @@ _EMOJI = {
     "ㅡㅡ": "😒🙄😑😏",
 }
 _WORDS = {emoji: f" {word} " for word, several in _EMOJI.items() for emoji in several}
-_ASCII = {"‘": "'", "’": "'", "“": '"', "”": '"', "〜": "~", "。": ".", "、": ",", "–": "-", "—": "-"}
+_ASCII = {
+    "‘": "'",
+    "’": "'",
+    "“": '"',
+    "”": '"',
+    "〜": "~",
+    "。": ".",
+    "、": ",",
+    "–": "-",
+    "—": "-",
+}
 _OUTSIDE = re.compile("[^ -~가-힣ㄱ-ㅣ♥]")
 _LONG_RUN = re.compile(r"(.)\1{2,}")
 #: Single full stops at the end.

@@ -24,6 +24,7 @@ LONGEST_GRAM = 5
 PAD_PIECES_TO = 8
 PAD_GRAMS_TO = 64
 
+
 class Tokens(NamedTuple):
     """A sentence as the network reads it; both empty when there is nothing to read.
 
