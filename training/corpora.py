@@ -2,9 +2,9 @@
 
 Writes `FOLDER/manifest.csv`, in which every row has its split, and beside it the face images that
 the sets keep in archives. `DIR` holds any of `faces/fer2013.npz`, `faces/utkface.zip`,
-`faces/aaf.zip`, `speech/manifest.csv` and `speech/speechocean/manifest.csv` with their clips, and
-`text/korean_utterances.csv`; or a corpus that `held_corpora` reads as it is published; or a
-`manifest.csv` of its own, which is then written with its splits made.
+`faces/aaf.zip`, `speech/manifest.csv` and `speech/speechocean/manifest.csv` with their clips,
+`text/korean_utterances.csv` and `text/korean_dialogue.csv`; or a corpus that `held_corpora` reads
+as it is published; or a `manifest.csv` of its own, which is then written with its splits made.
 """
 
 from __future__ import annotations
@@ -27,9 +27,17 @@ from clients.errors import ManifestError
 from training import held_corpora
 from training.contract import EMOTIONS
 from training.framing import cut_wide, surroundings
+from training.likeness import like_sentences
 from training.manifest import Manifest, read_manifest, relative, row_of, write_manifest
 from training.serving_code import MODEL_REPOSITORY, front_end
-from training.splits import UNUSED, like_pictures, sentence_name, split_of, splits_in_order
+from training.splits import (
+    SPLITS,
+    UNUSED,
+    like_pictures,
+    sentence_name,
+    split_of,
+    splits_in_order,
+)
 
 log = logging.getLogger(__name__)
 
@@ -77,6 +85,7 @@ def convert(data: Path, folder: Path) -> None:
         part = list(read(data / name, folder))
         log.info("%s: %d rows", data / name, len(part))
         rows += part
+    keep_likes_together(rows)
     placed = {str(row["person"]): str(row["split"]) for row in rows if row.get("person")}
     for corpus, place in held:
         rows += held_corpora.rows_of(corpus, place, folder, placed)
@@ -251,6 +260,88 @@ def utterances(path: Path, folder: Path) -> Iterator[Row]:
             }
 
 
+def dialogue(path: Path, folder: Path) -> Iterator[Row]:
+    """Split four corpora of Korean as it is spoken: by dialogue, or by sentence where none is told.
+
+    Speakers are not kept apart: what is read are their words alone.
+    """
+    with path.open(encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file):
+            emotion, votes = emotion_name(row["label"]), _votes(row["corpus"], row["votes"])
+            if not emotion and not votes:
+                continue
+            # The few acted dialogues would hardly be measured by a sixteenth of them.
+            share = 0.16 if row["corpus"] == "kemdy19" else 0.06
+            name = row["dialogue"] or sentence_name(row["text"])
+            yield {
+                "text": row["text"],
+                "emotion": emotion,
+                "votes": votes,
+                "split": split_of(name, dev=share, test=share),
+                "corpus": row["corpus"].replace("_", "-"),
+            }
+
+
+def _votes(corpus: str, cell: str) -> str:
+    """Count what raters chose; kote's own labels count for the emotions that hold them."""
+    if corpus == "kote":
+        chosen = set(cell.split("|"))
+        counts = {name: len(chosen & labels) for name, labels in KOTE_LABELS.items()}
+    elif ":" in cell:
+        pairs = (vote.split(":") for vote in cell.split())
+        counts = {emotion_name(name): int(count) for name, count in pairs}
+    else:
+        return ""
+    return " ".join(f"{name}:{count}" for name, count in counts.items() if name and count)
+
+
+#: Which of kote's 44 labels each emotion holds; the others belong to none or to several.
+KOTE_LABELS = {
+    "happiness": {
+        "기쁨",
+        "행복",
+        "즐거움/신남",
+        "환영/호의",
+        "감동/감탄",
+        "고마움",
+        "존경",
+        "기대감",
+    }
+    | {"흐뭇함(귀여움/예쁨)", "뿌듯함", "편안/쾌적", "아껴주는", "안심/신뢰"},
+    "anger": {"화남/분노", "불평/불만", "짜증", "어이없음", "지긋지긋"},
+    "disgust": {"역겨움/징그러움", "증오/혐오", "한심함"},
+    "fear": {"공포/무서움", "불안/걱정"},
+    "neutral": {"없음"},
+    "sadness": {
+        "슬픔",
+        "안타까움/실망",
+        "절망",
+        "서러움",
+        "힘듦/지침",
+        "불쌍함/연민",
+        "패배/자기혐오",
+    },
+    "surprise": {"놀람", "경악", "당황/난처", "신기함/관심"},
+}
+
+
+def keep_likes_together(rows: list[Row]) -> None:
+    """Give near-copies among the sentences one split, in place.
+
+    Of a group of near-copies all are `train` if one is, else all are `dev` if one is: nothing that
+    was learned from is measured, and nothing new is learned from.
+    """
+    written = [row for row in rows if row.get("text")]
+    if not written:
+        return
+    groups = like_sentences([str(row["text"]) for row in written])
+    ranks = np.array([SPLITS.index(str(row["split"])) for row in written])
+    first = np.full(groups.max() + 1, len(SPLITS))
+    np.minimum.at(first, groups, ranks)
+    for row, rank in zip(written, first[groups], strict=True):
+        row["split"] = SPLITS[rank]
+
+
 #: Where each data set lies in the data folder, and what turns it into rows.
 SOURCES: dict[str, Callable[[Path, Path], Iterator[Row]]] = {
     "faces/fer2013.npz": fer2013,
@@ -259,6 +350,7 @@ SOURCES: dict[str, Callable[[Path, Path], Iterator[Row]]] = {
     "speech/manifest.csv": speech,
     "speech/speechocean/manifest.csv": speechocean,
     "text/korean_utterances.csv": utterances,
+    "text/korean_dialogue.csv": dialogue,
 }
 
 

@@ -89,6 +89,25 @@ def labels_of(samples: Sequence[Sample]) -> dict[str, np.ndarray]:
     return labels | {"age": np.array(ages, np.float32)}
 
 
+def votes_of(samples: Sequence[Sample]) -> np.ndarray:
+    """Share of the raters that chose each emotion, float32 [N,7]; zeros where nobody was asked.
+
+    Raises:
+        ManifestError: A cell is not a list like "anger:2 neutral:3".
+    """
+    votes = np.zeros((len(samples), len(EMOTIONS)), np.float32)
+    for place, row in zip(votes, samples, strict=True):
+        for vote in row.votes.split():
+            name, _, count = vote.partition(":")
+            if name not in EMOTIONS or not count.isdecimal():
+                raise ManifestError(
+                    f"{row.where}: votes: expected emotions with counts like 'anger:2 neutral:3', "
+                    f"found {row.votes!r}"
+                )
+            place[EMOTIONS.index(name)] += int(count)
+    return votes / votes.sum(1, keepdims=True).clip(min=1)
+
+
 def read_manifest(path: Path) -> Manifest:
     """Read a manifest, check every cell, and split it by person when it has no splits.
 

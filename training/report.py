@@ -24,11 +24,15 @@ from training.manifest import UNKNOWN
 from training.networks.face import AttributeNet, EmotionNet
 from training.networks.speech import Heads
 from training.networks.text import TextNet
+from training.sentence_kinds import own_figures
 from training.speech import clip_predictions, parser
 from training.speech_data import cached_windows
-from training.text import baseline, read_sentences
+from training.text import Sentences, answer_to, baseline, read_sentences
 from training.text import predict as read_text
 
+NEUTRAL = EMOTIONS.index("neutral")
+#: Raters agree on a sentence if at least this share of them chose one emotion.
+AGREED = 0.8
 AGE_BANDS = (0, 13, 20, 40, 60, 200)
 Metric = Callable[[np.ndarray, np.ndarray], float]
 
@@ -229,19 +233,37 @@ def _voice_emotion_rows(corpus: str, answers: VoiceAnswers) -> Iterator[Row]:
 
 
 def text_rows(options: Namespace) -> Iterator[Row]:
-    """Emotion of unseen Korean sentences, beside a linear n-gram model."""
+    """Emotion of unseen Korean sentences by corpus, a linear n-gram model's, and of our own."""
     sentences = read_sentences(command.open_data(options))
-    test = sentences.of("test")
-    logits = read_text(trained(TextNet(), options.out / "text"), sentences, test)[1]
-    truth, linear = sentences.emotions[test], baseline(sentences, "test")
+    network = trained(TextNet(), options.out / "text")
     common = commonest(sentences.emotions[sentences.of("train")])
-    for metric in (metrics.accuracy, metrics.macro_f1):
-        yield row("text emotion", metric, truth, logits.argmax(1), common)
-    yield from posterior_rows("text emotion", truth, softmax(logits))
-    for name, value in linear.items():
-        metric_name = name.removeprefix("test_").replace("_", " ")
-        figure = {"value": value, "n": len(truth)}
-        yield Row("text emotion, linear n-gram model", metric_name, figure)
+    for corpus, indices in sentences.by_corpus("test").items():
+        posteriors = softmax(read_text(network, sentences, indices)[1])
+        for name, kept in _agreed(sentences, indices):
+            what = f"text emotion, {corpus}{name}"
+            truth, answers = sentences.emotions[indices[kept]], posteriors[kept]
+            for metric in (metrics.unweighted_recall, metrics.macro_f1):
+                yield row(what, metric, truth, answers.argmax(1), common)
+            neutral = truth == NEUTRAL
+            if neutral.any():
+                guess = answers[neutral].argmax(1)
+                share = metrics.with_interval(metrics.accuracy, truth[neutral], guess)
+                yield Row(what, "recall of neutral", share)
+            yield from posterior_rows(what, truth, answers)
+    for name, value in baseline(sentences, "test").items():
+        corpus, _, metric = name.removeprefix("test_").rpartition("_")
+        count = len(sentences.by_corpus("test")[corpus])
+        yield Row(f"linear n-gram model, {corpus}", metric, {"value": value, "n": count})
+    for kind, (share, count) in own_figures(lambda text: answer_to(network, text)).items():
+        yield Row(f"own sentences, {kind}", "share right", {"value": share, "n": count})
+
+
+def _agreed(sentences: Sentences, indices: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
+    """All sentences of a corpus; and those on which its raters agree, if several were asked."""
+    yield "", np.arange(len(indices))
+    largest = sentences.votes[indices].max(1)
+    if (largest < 1).any():
+        yield ", raters agree", np.flatnonzero(largest >= AGREED)
 
 
 def main(arguments: list[str] | None = None) -> None:

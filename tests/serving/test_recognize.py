@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from tritonclient.utils import InferenceServerException
 
-from clients.contract import SPEECH_ROW, VIDEO_ROW
+from clients.contract import SPEECH_ROW, VIDEO_ROW, TextStatus
 
 from .hostile import RANDOM, file, rows, text, wav
 from .media import film, frames, jpegs, looped, voice
@@ -115,6 +115,15 @@ def test_a_failed_modality_is_reported_while_the_others_answer(wire, media):
         entry = result["modalities"][name]
         assert entry["error_code"] != 0 and entry["message"] and entry["message_ko"]
         assert "result" not in entry
+
+
+def test_a_script_that_nobody_taught_the_network_says_nothing(wire, media):
+    alone, _ = recognize(wire, media["speech"])
+    result, _ = recognize(wire, media["speech"] | {"TEXT": text("我很生气".encode())})
+    entry = result["modalities"]["text"]
+    assert entry["error_code"] == TextStatus.UNSUPPORTED and "result" not in entry
+    assert "Korean" in entry["message"] and "한국어" in entry["message_ko"]
+    assert result["result"] == alone["result"] and result["weights"]["text"] == 0
 
 
 def test_when_no_modality_can_be_used_the_request_is_refused_with_every_reason(wire):

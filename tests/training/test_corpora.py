@@ -14,7 +14,7 @@ from clients.errors import ManifestError
 from tests.face_crop.scenes import person, wall
 from training import corpora
 from training.framing import WIDE, WIDE_SIDE, surroundings
-from training.manifest import read_manifest
+from training.manifest import read_manifest, votes_of
 
 SPEECH_COLUMNS = "path,corpus,language,speaker,gender,age,age_group,emotion,script,seconds"
 
@@ -64,6 +64,18 @@ def data(tmp_path):
     listing = folder / "speech" / "speechocean" / "manifest.csv"
     listing.write_text("\n".join(spoken), encoding="utf-8")
     (folder / "text" / "korean_utterances.csv").write_text("\n".join(lines), encoding="utf-8")
+    spoken = [
+        "corpus,text,label,votes,person,gender,age,dialogue,turn",
+        "aihub_dialogue_speech,둘 다 하기 싫어,anger,angry:4 neutral:1,,male,27,,",
+        "aihub_dialogue_speech,글쎄 그런가,,happy:2 sad:2,,male,27,,",
+        "aihub_dialogue_speech,아무도 모른다,,,,male,27,,",
+        "kote,고맙고 기쁘다,happy,고마움|기쁨|없음|깨달음,,,,,",
+        *(
+            f"kemdy19,대사 {i} {'가나다라마바'[i // 2] * 5},fear,,p,male,,scene{i % 3},{i}"
+            for i in range(12)
+        ),
+    ]
+    (folder / "text" / "korean_dialogue.csv").write_text("\n".join(spoken), encoding="utf-8")
     return folder
 
 
@@ -161,6 +173,31 @@ def test_an_emotion_that_is_none_of_the_seven_is_left_open_and_a_group_is_no_age
 def test_equal_sentences_share_a_split(data, tmp_path):
     first, second, *_ = corpora.open_manifest(data, tmp_path / "out").having("text")
     assert first.person == second.person and first.split == second.split
+
+
+def test_raters_votes_are_kept_and_a_line_that_nobody_judged_is_left_out(data, tmp_path):
+    rows = corpora.open_manifest(data, tmp_path / "out").having("text", "votes")
+    assert [(row.corpus, row.emotion, row.votes) for row in rows] == [
+        ("aihub-dialogue-speech", "anger", "anger:4 neutral:1"),
+        ("aihub-dialogue-speech", "", "happiness:2 sadness:2"),
+        ("kote", "happiness", "happiness:2 neutral:1"),
+    ]
+    np.testing.assert_allclose(votes_of(rows)[0], [0, 0.8, 0, 0, 0.2, 0, 0])
+
+
+def test_near_copies_go_to_train_if_one_of_them_is_there():
+    texts = (
+        "오늘 점심은 뭐 먹었어?",
+        "오늘 점심은 뭐 먹었어요",
+        "집에 가고 싶다",
+        "정말 놀랐잖아",
+        "정말로 놀랐잖아",
+    )
+    splits = ("test", "train", "test", "test", "dev")
+    rows = [{"text": text, "split": split} for text, split in zip(texts, splits, strict=True)]
+    rows.append({"face": "a.png", "split": "test"})
+    corpora.keep_likes_together(rows)
+    assert [row["split"] for row in rows] == ["train", "train", "test", "dev", "dev", "test"]
 
 
 def test_a_data_folder_is_converted_once(data, tmp_path):

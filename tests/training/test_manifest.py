@@ -12,6 +12,7 @@ from training.manifest import (
     read_manifest,
     row_of,
     split_by_person,
+    votes_of,
     write_manifest,
 )
 
@@ -135,3 +136,10 @@ def test_what_is_written_reads_the_same_from_another_folder(manifest, tmp_path):
     assert after[1].text == "yes, no" and after[1].age is None
     for name, values in labels_of(before).items():
         assert list(map(str, values)) == list(map(str, labels_of(after)[name]))
+
+
+@pytest.mark.parametrize("cell", ["anger", "anger:", "anger:two", "angry:2", "anger:-1"])
+def test_votes_that_cannot_be_counted_are_refused_by_row(manifest, cell):
+    rows = read_manifest(manifest("text,votes", "yes,", f"no,{cell}")).samples
+    with pytest.raises(ManifestError, match=f"row 3: votes: expected .*, found '{cell}'"):
+        votes_of(rows)

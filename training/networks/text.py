@@ -58,6 +58,12 @@ class Encoder(nn.Module):
         self.layers = nn.ModuleList(Layer() for _ in range(layers))
         self.dropout = nn.Dropout(0.1)
 
+    def keep(self, lowest: int) -> None:
+        """Leave the embeddings and the lowest layers as they are in training."""
+        for part in (self.word, self.norm, *self.layers[:lowest]):
+            part.requires_grad_(False)
+        self.position.requires_grad_(False)
+
     def forward(self, ids: Tensor) -> Tensor:
         """Embed and let the pieces see each other."""
         x = self.dropout(self.norm(self.word(ids) + self.position[: ids.shape[1]]))

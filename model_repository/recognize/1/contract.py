@@ -66,7 +66,8 @@ OLD_VIDEO_ROW = VIDEO_FEATURE + ROW_TAIL
 class Limits:
     """What one request may bring. All are checked before anything is decoded."""
 
-    text_bytes: int = 4_096
+    text_bytes: int = 16_384
+    #: Counted after normalisation, so that what nobody sees is not counted.
     text_characters: int = 1_000
     audio_bytes: int = 32 << 20
     video_bytes: int = 64 << 20
@@ -128,6 +129,7 @@ class TextStatus(IntEnum):
     UNREADABLE = 1
     EMPTY = 2
     TOO_LONG = 3
+    UNSUPPORTED = 4
 
 
 class SpeechStatus(IntEnum):
@@ -184,6 +186,10 @@ MESSAGES = StatusMessages(
         TextStatus.UNREADABLE: ("The sentence could not be read.", "문장을 읽을 수 없습니다."),
         TextStatus.EMPTY: ("The sentence has no letters.", "문장에 글자가 없습니다."),
         TextStatus.TOO_LONG: ("The sentence is too long.", "문장이 너무 깁니다."),
+        TextStatus.UNSUPPORTED: (
+            "Only Korean can be read. Please write in Korean.",
+            "한국어만 읽을 수 있습니다. 한국어로 적어 주세요.",
+        ),
     },
     {
         SpeechStatus.OK: ("", ""),

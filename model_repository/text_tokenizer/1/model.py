@@ -54,7 +54,7 @@ def sentence_tokens(sentence: bytes | None) -> tuple[Tokens, TextStatus, str]:
     if sentence is None:
         return PADDING, TextStatus.OK, ""
     try:
-        tokens = encode(_checked_text(sentence))
+        tokens = encode(_decoded(sentence))
     except MediaError as error:
         return PADDING, error.status, str(error)
     if not tokens.ids.size:
@@ -62,24 +62,18 @@ def sentence_tokens(sentence: bytes | None) -> tuple[Tokens, TextStatus, str]:
     return tokens, TextStatus.OK, ""
 
 
-def _checked_text(sentence: bytes) -> str:
+def _decoded(sentence: bytes) -> str:
     if len(sentence) > LIMITS.text_bytes:
         raise MediaError(
             TextStatus.TOO_LONG,
             f"TEXT has {len(sentence)} bytes, at most {LIMITS.text_bytes} are accepted",
         )
     try:
-        text = sentence.decode("utf-8")
+        return sentence.decode("utf-8")
     except UnicodeDecodeError as error:
         raise MediaError(
             TextStatus.UNREADABLE, f"TEXT is not UTF-8: {error.reason} at byte {error.start}"
         ) from error
-    if len(text) > LIMITS.text_characters:
-        raise MediaError(
-            TextStatus.TOO_LONG,
-            f"TEXT has {len(text)} characters, at most {LIMITS.text_characters} are accepted",
-        )
-    return text
 
 
 def _sentence(request) -> bytes | None:

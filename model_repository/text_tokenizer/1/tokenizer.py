@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import unicodedata
 import zlib
 from functools import cache
@@ -10,7 +9,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from contract import LIMITS
+from contract import LIMITS, MediaError, TextStatus
+from normalisation import is_blank, is_korean, normalise
 from sentencepiece import SentencePieceProcessor
 
 #: A SentencePiece unigram model that `training.e5` cuts out of multilingual-e5-small's.
@@ -23,10 +23,6 @@ LONGEST_GRAM = 5
 #: Sentences are padded to a multiple of these, so that requests of like length share a batch.
 PAD_PIECES_TO = 8
 PAD_GRAMS_TO = 64
-
-_LONG_RUN = re.compile(r"(.)\1{2,}", re.DOTALL)
-#: Letters, digits and symbols (emoji among them) carry meaning; without one there is no sentence.
-_MEANINGFUL = ("L", "N", "S")
 
 
 class Tokens(NamedTuple):
@@ -45,24 +41,33 @@ def encode(text: str) -> Tokens:
     """Turn a sentence into word pieces and n-grams.
 
     Args:
-        text: Any string; characters after the first `LIMITS.text_characters` are ignored.
+        text: Any string.
 
     Returns:
         Its tokens; empty when the text holds no letter, digit or symbol.
+
+    Raises:
+        MediaError: UNSUPPORTED when it holds some, but too little that the network can read;
+            TOO_LONG when more than `LIMITS.text_characters` are left of it.
     """
-    sentence = normalise(text[: LIMITS.text_characters])
-    if not any(unicodedata.category(character)[0] in _MEANINGFUL for character in sentence):
+    if is_blank(text):
         return Tokens(np.zeros(0, np.int32), np.zeros(0, np.int32))
+    if not is_korean(text):
+        raise MediaError(TextStatus.UNSUPPORTED, "TEXT holds too little Korean to be read")
+    sentence = normalise(text)
+    if len(sentence) > LIMITS.text_characters:
+        raise MediaError(
+            TextStatus.TOO_LONG,
+            f"TEXT has {len(sentence)} characters, at most {LIMITS.text_characters} are accepted",
+        )
+    return tokens_of(sentence)
+
+
+def tokens_of(sentence: str) -> Tokens:
+    """Cut what `normalise` returned; it is not empty."""
     return Tokens(
-        _padded(piece_ids(sentence), PAD_PIECES_TO), _padded(_grams(sentence), PAD_GRAMS_TO)
+        _padded(piece_ids(sentence), PAD_PIECES_TO), _padded(gram_ids(sentence), PAD_GRAMS_TO)
     )
-
-
-def normalise(text: str) -> str:
-    """Compose (NFC), lower, turn control characters into spaces and shorten runs to two."""
-    composed = unicodedata.normalize("NFC", text).lower()
-    visible = "".join(" " if _is_control(character) else character for character in composed)
-    return _LONG_RUN.sub(r"\1\1", " ".join(visible.split()))
 
 
 def piece_ids(sentence: str, **sampling: bool | float) -> list[int]:
@@ -73,9 +78,7 @@ def piece_ids(sentence: str, **sampling: bool | float) -> list[int]:
         sampling: How training has SentencePiece cut at random; served are the likeliest pieces.
     """
     processor = _processor()
-    # SentencePiece reads UTF-8, which cannot hold a lone surrogate.
-    readable = unicodedata.normalize("NFKC", sentence).encode("utf-8", "replace").decode()
-    pieces = processor.encode(readable, **sampling)[: LONGEST - 2]
+    pieces = processor.encode(sentence.translate(_piece_jamo()), **sampling)[: LONGEST - 2]
     return [processor.bos_id(), *pieces, processor.eos_id()]
 
 
@@ -89,9 +92,17 @@ def _processor() -> SentencePieceProcessor:
     return SentencePieceProcessor(model_file=str(PIECES))
 
 
-def _grams(sentence: str) -> list[int]:
-    # The spaces at both ends let n-grams tell the beginning and the end of a word.
-    bounded = f" {sentence} "
+@cache
+def _piece_jamo() -> dict[int, str]:
+    """Map jamo that stand alone to those of the pieces, which do not join into syllables here."""
+    return {code: unicodedata.normalize("NFKC", chr(code)) for code in range(0x3131, 0x3164)}
+
+
+def gram_ids(sentence: str) -> list[int]:
+    """Number the different n-grams of a normalised sentence, in order."""
+    # Without the spaces between, which people set as they like; those at both ends let n-grams tell
+    # the beginning and the end.
+    bounded = f" {sentence.replace(' ', '')} "
     grams = {
         bounded[start : start + length]
         for length in range(1, LONGEST_GRAM + 1)
@@ -106,10 +117,6 @@ def _padded(ids: list[int], multiple: int) -> np.ndarray:
     return padded
 
 
-def _is_control(character: str) -> bool:
-    return unicodedata.category(character) == "Cc"
-
-
 def _bucket(gram: str) -> int:
     """Hash by CRC-32, which is the same on every machine and in every process."""
-    return zlib.crc32(gram.encode("utf-8", "surrogatepass")) % BUCKETS + 1
+    return zlib.crc32(gram.encode()) % BUCKETS + 1

@@ -42,15 +42,21 @@ def encode(text: str) -> Tokens:
     """Turn a sentence into characters and morphemes.
 
     Args:
-        text: Any string; characters after the first `LIMITS.text_characters` are ignored.
+        text: Any string.
 
     Returns:
         Its tokens; empty when the text holds no digit, no letter a to z and no Hangul syllable.
 
     Raises:
-        MediaError: Morphemes cannot be cut because KoNLPy or Java is not installed.
+        MediaError: It is longer than `LIMITS.text_characters`, or morphemes cannot be cut because
+            KoNLPy or Java is not installed.
     """
-    sentence = text[: LIMITS.text_characters].lower()
+    if len(text) > LIMITS.text_characters:
+        raise MediaError(
+            TextStatus.TOO_LONG,
+            f"TEXT has {len(text)} characters, at most {LIMITS.text_characters} are accepted",
+        )
+    sentence = text.lower()
     codes = character_codes(sentence)
     if not codes:
         return Tokens(np.zeros(0, np.int32), np.zeros(0, np.int32))
