@@ -1,9 +1,15 @@
-"""Fusion network: whichever modalities are present to one emotion, age and gender.
+"""Fusion: whichever modalities are present to one emotion, age and gender.
 
-Emotion is a weighted sum of evidence. Each modality brings its log posterior, corrected by a
-learned reading of its feature unless it is alone, times a reliability >= 0 that is learned from
-both. With all reliabilities 1 and no correction this is the product of experts, which is right when
-modalities err independently; training departs from there.
+Emotion is discounted evidence. A modality m that is alone answers with its own posterior p. Where
+several are, each may be astray with a chance e, and then its posterior tells nothing; if not, it is
+read with the exponent a <= 1:
+
+    log fused(c) = sum over m of log((1 - e) 7 p(c)^a / Z + e), and a constant
+
+e is as large as the others contradict m's leader (by how much each emotion is prone to it), and
+0 when they do not: so what an uninformative modality is joined to stays as it is. Then the fused
+posterior is held to what its parts allow, see `held`. Nothing else moves an emotion: there is no
+correction from features and no temperature.
 """
 
 from __future__ import annotations
@@ -11,25 +17,33 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import torch
-import torch.nn.functional as F  # noqa: N812 - the field's name for it
 from torch import Tensor, nn
 
-from training.contract import EMOTIONS, SPEECH_FEATURE, TEXT_FEATURE, VIDEO_FEATURE
-from training.networks.attention import masked_weights, rows_present
+from training.contract import EMOTIONS
+from training.networks.attention import rows_present
 
+CLASSES = len(EMOTIONS)
+CHANCE = 1 / CLASSES
 #: Posteriors are kept this far from 0 before their logarithm is taken.
-_SMALLEST = 1e-4
-#: softplus of this is 1.
-_UNIT = 0.5413
+_SMALLEST = 1e-6
+#: Bounds the factor in `held`; float16, which TensorRT may use, holds it.
+_LARGEST = 6e4
 #: Keeps a mean over no rows finite; float16, which TensorRT may use, holds it.
 _NOTHING = 1e-3
+#: No modality is astray for surer than this, nor read with a smaller exponent.
+MOST_ASTRAY, SMALLEST_EXPONENT = 0.95, 0.3
+#: An emotion leads in full if it has this much over chance, and not at all if it has chance.
+LEAD = 0.1
+#: An emotion that no modality puts first has at most so much of the leading one's probability.
+BEHIND = 0.99
 
 
 class Clip(NamedTuple):
     """A batch of B clips as the fusion network takes it; T, N and A are padded rows.
 
     Field by field the served tensors in lower case, with a batch axis in front; counts are [B].
-    `speech_weights` [B,N] say how much each window counts, 0..1.
+    `speech_weights` [B,N] say how much each window counts, 0..1. Of the features only the number of
+    rows is used.
     """
 
     text_features: Tensor
@@ -59,57 +73,124 @@ def is_present(present: Tensor) -> Tensor:
     return (present.amax(1) > 0).to(torch.float32)
 
 
-class Pool(nn.Module):
-    """Attention over rows [B,T,D], as far as each is present, to one summary [B,width]."""
+def contradiction(posteriors: Tensor) -> Tensor:
+    """Say how far the others speak against each one's leader.
 
-    def __init__(self, inputs: int, width: int) -> None:
-        super().__init__()
-        self.hide = nn.Dropout(0.5)
-        self.summary = nn.Linear(inputs, width)
-        self.score = nn.Linear(width, 1)
+    Args:
+        posteriors: [...,M,7].
 
-    def forward(self, rows: Tensor, present: Tensor) -> Tensor:
-        """Pool the present rows; rows that are absent change nothing, NaN included."""
-        rows = torch.where(present > 0, rows, torch.zeros_like(rows))
-        summaries = torch.tanh(self.summary(self.hide(rows)))
-        weights = masked_weights(self.score(summaries).transpose(1, 2), present.transpose(1, 2))
-        return (weights @ summaries).squeeze(1)
+    Returns:
+        [...,M,M], 0 to 1: how much less the second gives the first one's leader than its own. 0
+        where it puts the same first or tells nothing.
+    """
+    leader = nn.functional.one_hot(posteriors.argmax(-1), CLASSES).to(posteriors.dtype)
+    given = leader @ posteriors.transpose(-1, -2)
+    return (posteriors.amax(-1).unsqueeze(-2) - given) / (1 - CHANCE)
+
+
+def firsts(posteriors: Tensor) -> Tensor:
+    """Mark what each of [...,7] puts first; nothing where it tells nothing. Bool [...,7]."""
+    top = posteriors.amax(-1, keepdim=True)
+    return (posteriors >= top) & (top > CHANCE + _NOTHING)
+
+
+def held(raw: Tensor, rest: Tensor, added: Tensor) -> Tensor:
+    """Hold a fused posterior to what its parts allow.
+
+    Each part is looked at as if it were added to the rest. Where it puts the rest's leader first,
+    that leader does not fall; where it puts another first, it does not rise. An emotion that no
+    part puts first does not lead, and gets no more than the most that a part gives it, or chance.
+    Emotions keep their ratios as far as they are free. A rest that leads by less than `LEAD` binds
+    in part.
+
+    Args:
+        raw: The posterior [...,7].
+        rest: What the others say without each of P parts [...,P,7].
+        added: What each part says [...,P,7].
+
+    Returns:
+        [...,7].
+    """
+    leader, first = firsts(rest), firsts(added).any(-2)
+    top = rest.amax(-1, keepdim=True)
+    bound = ((top - CHANCE) / LEAD).clamp(0, 1)
+    agrees = added >= added.amax(-1, keepdim=True)
+    low = torch.where(leader & agrees, bound * top, torch.zeros_like(rest)).amax(-2)
+    high = torch.where(leader & ~agrees, 1 - bound * (1 - top), torch.ones_like(rest)).amin(-2)
+    most = added.amax(-2).clamp(min=CHANCE)
+    high = torch.maximum(low, torch.where(first, high, torch.minimum(high, most)))
+    fused = between(raw, low, high)
+    lead = torch.where(first, fused, torch.zeros_like(fused)).amax(-1, keepdim=True)
+    return between(raw, low, torch.where(first | (lead <= 0), high, torch.minimum(high, BEHIND * lead)))
+
+
+def between(raw: Tensor, low: Tensor, high: Tensor) -> Tensor:
+    """Scale a posterior [...,7] by one factor, each emotion within its bounds, so that it sums to 1.
+
+    The sum is piecewise linear in the factor: it is 1 between two neighbouring bends.
+    """
+    raw = raw.clamp(min=_SMALLEST)
+
+    def total(factor: Tensor) -> Tensor:
+        scaled = factor.unsqueeze(-1) * raw.unsqueeze(-2)
+        return scaled.clamp(min=low.unsqueeze(-2), max=high.unsqueeze(-2)).sum(-1)
+
+    bends = torch.cat([low / raw, (high / raw).clamp(max=_LARGEST)], -1)
+    sums = total(bends)
+    below, farthest = sums <= 1, bends.amax(-1, keepdim=True)
+    begin = torch.where(below, bends, torch.zeros_like(bends)).amax(-1, keepdim=True)
+    end = torch.where(below, farthest, bends).amin(-1, keepdim=True)
+    reached, beyond = total(torch.cat([begin, end], -1)).split(1, -1)
+    share = ((1 - reached) / (beyond - reached).clamp(min=1e-12)).clamp(0, 1)
+    scaled = ((begin + share * (end - begin)) * raw).clamp(min=low, max=high)
+    return scaled / scaled.sum(-1, keepdim=True)
 
 
 class Evidence(nn.Module):
-    """One modality's evidence about C classes and how reliable it is."""
+    """Posteriors of the modalities to one, with two parameters and seven shares a modality.
 
-    def __init__(self, classes: int, summary: int) -> None:
+    Attributes:
+        astray: Logits [3,7] of how prone each modality is to be astray where it says an emotion.
+        exponent: Logits [3] of the exponents.
+        weight: How much the contradiction of each modality counts, logarithms [3].
+    """
+
+    #: The modalities of each pair, and of the three, by place.
+    PAIRS = ((0, 1), (0, 2), (1, 2))
+
+    def __init__(self) -> None:
         super().__init__()
-        self.hide = nn.Dropout(0.5)
-        self.correction = nn.Linear(summary, classes)
-        self.reliability = nn.Sequential(
-            nn.Linear(classes + 2 + summary, 32), nn.ReLU(), nn.Linear(32, 1)
-        )
-        # Training departs from the product of experts.
-        for layer in (self.correction, self.reliability[-1]):
-            nn.init.zeros_(layer.weight)
-            nn.init.zeros_(layer.bias)
+        self.astray = nn.Parameter(torch.full((3, CLASSES), -1.0))
+        self.exponent = nn.Parameter(torch.full((3,), 2.0))
+        self.weight = nn.Parameter(torch.zeros(3))
 
-    def forward(
-        self, posterior: Tensor, summary: Tensor, present: Tensor, alone: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        """Weigh a posterior [B,C] with its summary [B,S]; `present` and `alone` are [B,1].
+    def support(self, posteriors: Tensor) -> Tensor:
+        """Discount each of [...,3,7]: its posterior as far as it is believed beside the others."""
+        against = (contradiction(posteriors) * self.weight.exp()).clamp(0, 1).amax(-1, keepdim=True)
+        prone = MOST_ASTRAY * torch.sigmoid(self.astray)
+        astray = against * (posteriors * prone).sum(-1, keepdim=True)
+        least = (1 - SMALLEST_EXPONENT) * torch.sigmoid(self.exponent) + SMALLEST_EXPONENT
+        exponent = 1 - against * (1 - least).unsqueeze(-1)
+        read = (posteriors.clamp(min=_SMALLEST).log() * exponent).softmax(-1)
+        return (1 - astray) * read + astray * CHANCE
 
-        Where a modality is alone it is not corrected: there is nothing to fuse, so its answer
-        stands and only the confidence in it may change.
+    def forward(self, posteriors: Tensor) -> tuple[Tensor, Tensor]:
+        """Fuse [B,3,7], in which uniform rows stand for what is absent.
 
         Returns:
-            Evidence [B,C], to be added to that of others, and reliability [B,1]; both exactly 0
-            when the modality is absent.
+            The fused posterior [B,7] and each modality's own, discounted [B,3,7].
         """
-        chances = torch.where(present > 0, posterior, torch.ones_like(posterior))
-        logs = chances.clamp(min=_SMALLEST).log()
-        logs = logs - logs.mean(1, keepdim=True)
-        seen = torch.cat([logs, logs.amax(1, keepdim=True), summary, alone], 1)
-        reliability = F.softplus(self.reliability(seen) + _UNIT) * present
-        correction = self.correction(self.hide(summary)) * (1 - alone)
-        return (logs + correction) * reliability, reliability
+        members = torch.tensor([[place in pair for place in range(3)] for pair in self.PAIRS])
+        members = torch.cat([members, torch.ones(1, 3, dtype=torch.bool)])
+        among = torch.where(members.unsqueeze(-1), posteriors.unsqueeze(1), CHANCE)
+        support = self.support(among)
+        raw = support.log().sum(-2).softmax(-1)
+        first, second = (posteriors[:, [pair[one] for pair in self.PAIRS]] for one in (0, 1))
+        pairs = held(
+            raw[:, :3], torch.stack([second, first], -2), torch.stack([first, second], -2)
+        )
+        # The pair that leaves out text is the last one, and so on.
+        return held(raw[:, 3], pairs.flip(1), posteriors), support[:, 3]
 
 
 class AgeGender(nn.Module):
@@ -126,15 +207,16 @@ class AgeGender(nn.Module):
         mean_age: Years answered when neither is present: the mean of the training faces.
         gender_errors: How often a gender is wrong where a face, and a voice, is surest of it: of
             adults in corpora that the networks have not learnt from (AAF, speechocean).
+        slope: How far the readings of a face, and of a voice, are believed to be from the mean.
+        shift: Years added to each.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self.register_buffer("mean_age", torch.tensor([35.0]))
         self.register_buffer("gender_errors", torch.tensor([0.006, 0.08]))
-        #: Each source's own bias and slope, so that a reading can be drawn to the mean.
-        self.slope = nn.Parameter(torch.ones(2))
-        self.shift = nn.Parameter(torch.zeros(2))
+        self.register_buffer("slope", torch.ones(2))
+        self.register_buffer("shift", torch.zeros(2))
 
     def forward(
         self, face: tuple[Tensor, Tensor, Tensor], voice: tuple[Tensor, Tensor, Tensor]
@@ -160,58 +242,44 @@ class AgeGender(nn.Module):
 
 
 class FusionNet(nn.Module):
-    """The three modalities of a clip to emotion, age, gender and the modalities' weights.
+    """The three modalities of a clip to emotion, age, gender and the modalities' weights."""
 
-    Attributes:
-        temperatures: What emotion logits are divided by [8], one for each choice of present
-            modalities: 1 for text, plus 2 for speech, plus 4 for video. Fitted after training (Guo
-            et al. 2017, arXiv 1706.04599).
-    """
-
-    def __init__(self, width: int = 48) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self.text, self.speech, self.video = (
-            Pool(inputs, width) for inputs in (TEXT_FEATURE, SPEECH_FEATURE, VIDEO_FEATURE)
-        )
-        self.evidence = nn.ModuleList(Evidence(len(EMOTIONS), width) for _ in range(3))
+        self.evidence = Evidence()
         self.people = AgeGender()
-        self.register_buffer("temperatures", torch.ones(8))
 
     def forward(self, clip: Clip) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Return emotion logits [B,7], years [B,1], gender logits [B,2] and weights [B,3]."""
+        """Return the posterior [B,7], years [B,1], gender logits [B,2] and weights [B,3].
+
+        A modality's weight is how much more its discounted posterior gives its leader than chance,
+        in shares of all.
+        """
         text = rows_present(clip.text_features, clip.text_count)
         speech = rows_present(clip.speech_features, clip.speech_count)
         weights = clip.speech_weights.unsqueeze(-1)
         speech = torch.where(speech > 0, weights.clamp(0.0, 1.0), torch.zeros_like(weights))
         video = rows_present(clip.video_features, clip.video_count)
-        any_present = [is_present(rows) for rows in (text, speech, video)]
-        alone = (sum(any_present) <= 1).float()
-        posteriors = (
-            mean_present(clip.text_emotion, text),
-            mean_present(clip.speech_emotion, speech),
-            clip.video_emotion,
+        present = torch.stack([is_present(rows) for rows in (text, speech, video)], 1)
+        said = torch.stack(
+            [
+                mean_present(clip.text_emotion, text),
+                mean_present(clip.speech_emotion, speech),
+                clip.video_emotion,
+            ],
+            1,
         )
-        summaries = (
-            self.text(clip.text_features, text),
-            self.speech(clip.speech_features, speech),
-            self.video(clip.video_features, video),
-        )
-        parts = [
-            evidence(posterior, summary, present, alone)
-            for evidence, posterior, summary, present in zip(
-                self.evidence, posteriors, summaries, any_present, strict=True
-            )
-        ]
-        reliability = torch.cat([part[1] for part in parts], 1)
-        shares = reliability / (reliability.sum(1, keepdim=True) + 1e-30)
+        # Posteriors that were averaged, or came in half precision, sum to 1 but nearly.
+        posteriors = torch.where(present > 0, said, torch.full_like(said, CHANCE))
+        posteriors = posteriors / posteriors.sum(-1, keepdim=True)
+        emotion, support = self.evidence(posteriors)
+        counted = (support.amax(-1) - CHANCE + _NOTHING) * present.squeeze(-1)
+        shares = counted / (counted.sum(1, keepdim=True) + 1e-30)
         faces = rows_present(clip.video_age, clip.video_count)
         years, gender = self.people(
             (clip.video_age, clip.video_gender, faces),
             (clip.speech_age, clip.speech_gender, speech),
         )
-        choice = any_present[0] + 2 * any_present[1] + 4 * any_present[2]
-        temperature = self.temperatures[choice.long().squeeze(1)].unsqueeze(1)
-        emotion = (parts[0][0] + parts[1][0] + parts[2][0]) / temperature
         return emotion, years, gender, shares
 
 
@@ -232,5 +300,5 @@ class ServedFusion(nn.Module):
             )
         )
         emotion, years, gender, weights = self.network(clip)
-        outputs = (emotion.softmax(-1), years.clamp(0.0, 110.0), gender.softmax(-1), weights)
+        outputs = (emotion, years.clamp(0.0, 110.0), gender.softmax(-1), weights)
         return tuple(output.squeeze(0) for output in outputs)
