@@ -118,7 +118,7 @@ def build_banks(
         ):
             labels = labels_of(rows)
             readings = read(network, rows)
-            known = np.isfinite(readings.reshape(len(rows), -1)[:, 0])
+            known = np.isfinite(readings.reshape(len(rows), -1)).all(1)
             arrays[f"{kind}s"] = readings[known]
             arrays[f"{kind}_emotions"] = labels["emotion"][known]
             arrays[f"{kind}_people"] = labels["person"][known]
@@ -166,7 +166,7 @@ def read_texts(network, rows: Sequence[Sample]) -> np.ndarray:
 
     readings = []
     for row in tqdm(rows, "text", disable=None):
-        lost = "".join(c for c in row.text if random.random() > TEXT_LOSS) or row.text[:1]
+        lost = "".join(c for c in row.text if random.random() > TEXT_LOSS) or row.text
         readings.append(np.stack([posterior(row.text), posterior(lost)]))
     return np.array(readings)
 
@@ -201,7 +201,9 @@ def read_faces(network, rows: Sequence[Sample]) -> np.ndarray:
     features = []
     for start in tqdm(range(0, len(rows), BATCH // 3), "face", disable=None):
         crops = [read_crop(row.face)[0] for row in rows[start : start + BATCH // 3]]
-        views = [view for crop in crops for view in (crop, moved(crop, random), spoilt(crop, random))]
+        views = [
+            view for crop in crops for view in (crop, moved(crop, random), spoilt(crop, random))
+        ]
         read = network.run(["FEATURES"], {"CROPS": np.stack(views)})[0]
         features.append(read.reshape(len(crops), 3, -1).astype(np.float16))
     return np.concatenate(features)

@@ -54,8 +54,7 @@ class Mix:
             present always tells the clip's own.
         plain: Chance that the words are neutral ones whatever the clip's emotion is.
         degraded: Chance that a modality is hardly recognisable.
-        dependent: Chance that the items are taken for the same emotion, as one person's may be,
-            whether it is theirs or not.
+        dependent: Chance that what misleads several modalities misleads them alike.
     """
 
     misled: float = 0.0
@@ -127,9 +126,7 @@ def draw_sequences(
     return torch.from_numpy(rows), torch.tensor([len(part) for part in parts])
 
 
-def _sequence(
-    banks: Banks, chosen: int, random: np.random.Generator, spoilt: bool
-) -> np.ndarray:
+def _sequence(banks: Banks, chosen: int, random: np.random.Generator, spoilt: bool) -> np.ndarray:
     count = random.integers(1, MOST_FACES + 1)
     items = np.full(count, chosen)
     views = random.choice([PLAIN, MOVED, DEGRADED], count, p=[0.3, 0.4, 0.3])
@@ -162,12 +159,15 @@ def draw_clips(
     honest = np.argmax(present * random.random((batch, 3)), axis=1)
     all_misled = (misled | ~present).all(1)
     misled[np.arange(batch)[all_misled], honest[all_misled]] = False
-    told[misled] = random.integers(0, len(EMOTIONS), misled.sum())
+    others = random.integers(0, len(EMOTIONS), (batch, 3))
+    alike = random.random(batch) < mix.dependent
+    others[alike] = others[alike, :1]
+    told = np.where(misled, others, told)
     told[random.random(batch) < mix.plain, 0] = EMOTIONS.index("neutral")
     view = np.where(random.random((batch, 3)) < mix.degraded, DEGRADED, PLAIN)
-    items = np.stack([_of_emotion(pool.emotions, told[:, m], random) for m, pool in enumerate(pools)], 1)
-    for clip in np.flatnonzero(random.random(batch) < mix.dependent):
-        items[clip] = _taken_alike(pools, items[clip], emotions[clip], random)
+    items = np.stack(
+        [_of_emotion(pool.emotions, told[:, m], random) for m, pool in enumerate(pools)], 1
+    )
     posteriors = np.stack(
         [pool.posteriors[items[:, m], view[:, m]] for m, pool in enumerate(pools)], 1
     )
@@ -182,21 +182,6 @@ def _of_emotion(labels: np.ndarray, wanted: np.ndarray, random: np.random.Genera
         places = np.flatnonzero(wanted == emotion)
         items[places] = random.choice(np.flatnonzero(labels == emotion), len(places))
     return items
-
-
-def _taken_alike(
-    pools: Sequence[Pool], items: np.ndarray, emotion: int, random: np.random.Generator
-) -> np.ndarray:
-    """Draw items of an emotion that are taken for what one of `items` is, where there are any."""
-    first = random.integers(0, len(pools))
-    chosen = items.copy()
-    chosen[first] = random.choice(np.flatnonzero(pools[first].emotions == emotion))
-    taken = pools[first].leaders[chosen[first]]
-    for m, pool in enumerate(pools):
-        alike = np.flatnonzero((pool.emotions == emotion) & (pool.leaders == taken))
-        if m != first and len(alike):
-            chosen[m] = random.choice(alike)
-    return chosen
 
 
 def draw_disagreeing(

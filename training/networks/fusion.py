@@ -1,19 +1,20 @@
 """Fusion: whichever modalities are present to one emotion, age and gender.
 
-Emotion is discounted evidence. A modality m that is alone answers with its own posterior p. Where
+Emotion is discounted evidence. A modality that is alone answers with its own posterior p. Where
 several are, each may be astray with a chance e, and then its posterior tells nothing; if not, it is
-read with the exponent a <= 1:
+read with an exponent a of at most 1:
 
-    log fused(c) = sum over m of log((1 - e) 7 p(c)^a / Z + e), and a constant
+    log fused(c) = sum over modalities of log((1 - e) 7 p(c)^a / Z + e), and a constant
 
-e is as large as the others contradict m's leader (by how much each emotion is prone to it), and
-0 when they do not: so what an uninformative modality is joined to stays as it is. Then the fused
-posterior is held to what its parts allow, see `held`. Nothing else moves an emotion: there is no
-correction from features and no temperature.
+e grows with how far the others contradict what the modality puts first, up to a share that was
+learned for each emotion that it tells of, and is 0 where nobody contradicts; likewise a is then 1.
+So a modality that tells nothing changes nothing. The fused posterior is then held to what its parts
+allow, see `held`. Nothing else moves an emotion: no correction from features, no temperature.
 """
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import torch
@@ -24,16 +25,19 @@ from training.networks.attention import rows_present
 
 CLASSES = len(EMOTIONS)
 CHANCE = 1 / CLASSES
+LOGIT_OF_CHANCE = -math.log(CLASSES - 1)
 #: Posteriors are kept this far from 0 before their logarithm is taken.
 _SMALLEST = 1e-6
-#: Bounds the factor in `held`; float16, which TensorRT may use, holds it.
+#: Bounds the factor in `between`; float16, which TensorRT may use, holds it.
 _LARGEST = 6e4
 #: Keeps a mean over no rows finite; float16, which TensorRT may use, holds it.
 _NOTHING = 1e-3
 #: No modality is astray for surer than this, nor read with a smaller exponent.
-MOST_ASTRAY, SMALLEST_EXPONENT = 0.95, 0.3
-#: An emotion leads in full if it has this much over chance, and not at all if it has chance.
+MOST_ASTRAY, SMALLEST_EXPONENT = 0.98, 0.3
+#: By how much an emotion leads, over chance or over another, so that it counts in full.
 LEAD = 0.1
+#: The most that an emotion gets which a modality puts behind another.
+CONTRADICTED = 0.95
 #: An emotion that no modality puts first has at most so much of the leading one's probability.
 BEHIND = 0.99
 
@@ -98,10 +102,11 @@ def held(raw: Tensor, rest: Tensor, added: Tensor) -> Tensor:
     """Hold a fused posterior to what its parts allow.
 
     Each part is looked at as if it were added to the rest. Where it puts the rest's leader first,
-    that leader does not fall; where it puts another first, it does not rise. An emotion that no
-    part puts first does not lead, and gets no more than the most that a part gives it, or chance.
-    Emotions keep their ratios as far as they are free. A rest that leads by less than `LEAD` binds
-    in part.
+    that leader does not fall; where it puts another first, it does not rise. What leads by less
+    than `LEAD` over chance binds in part. An emotion that a part puts behind another by `LEAD` gets
+    `CONTRADICTED` at most; one that no part puts first does not lead, and gets no more than chance
+    or the most that a part gives it. None gets more than `witnessed`. Within these bounds emotions
+    keep their ratios.
 
     Args:
         raw: The posterior [...,7].
@@ -112,22 +117,40 @@ def held(raw: Tensor, rest: Tensor, added: Tensor) -> Tensor:
         [...,7].
     """
     leader, first = firsts(rest), firsts(added).any(-2)
-    top = rest.amax(-1, keepdim=True)
-    bound = ((top - CHANCE) / LEAD).clamp(0, 1)
-    agrees = added >= added.amax(-1, keepdim=True)
-    low = torch.where(leader & agrees, bound * top, torch.zeros_like(rest)).amax(-2)
-    high = torch.where(leader & ~agrees, 1 - bound * (1 - top), torch.ones_like(rest)).amin(-2)
-    most = added.amax(-2).clamp(min=CHANCE)
-    high = torch.maximum(low, torch.where(first, high, torch.minimum(high, most)))
+    top, best = rest.amax(-1, keepdim=True), added.amax(-1, keepdim=True)
+    binds = ((top - CHANCE) / LEAD).clamp(0, 1)
+    low = torch.where(leader & (added >= best), binds * top, torch.zeros_like(rest)).amax(-2)
+    high = torch.where(leader & (added < best), 1 - binds * (1 - top), torch.ones_like(rest))
+    behind = ((best - added) / LEAD).clamp(0, 1)
+    high = torch.minimum(high, 1 - (1 - CONTRADICTED) * behind).amin(-2)
+    high = torch.minimum(high, witnessed(added))
+    nobodys = torch.minimum(high, added.amax(-2).clamp(min=CHANCE))
+    high = torch.maximum(low, torch.where(first, high, nobodys))
     fused = between(raw, low, high)
-    lead = torch.where(first, fused, torch.zeros_like(fused)).amax(-1, keepdim=True)
-    return between(raw, low, torch.where(first | (lead <= 0), high, torch.minimum(high, BEHIND * lead)))
+    leading = torch.where(first, fused, torch.zeros_like(fused)).amax(-1, keepdim=True)
+    nobodys = torch.where(leading > 0, torch.minimum(high, BEHIND * leading), high)
+    return between(raw, low, torch.where(first, high, nobodys))
+
+
+def witnessed(parts: Tensor) -> Tensor:
+    """Say what independent witnesses make of each emotion who know nothing of the others.
+
+    Each of the parts [...,P,7] is taken as if what it does not give an emotion were spread evenly
+    over the others, and counts if that is for the emotion: weak evidence stays weak, however the
+    parts' second choices rule each other out.
+
+    Returns:
+        The probability of each emotion by itself, at least chance [...,7].
+    """
+    chances = parts.clamp(min=_SMALLEST, max=1 - _SMALLEST)
+    evidence = (chances.logit() - LOGIT_OF_CHANCE).clamp(min=0)
+    return torch.sigmoid(evidence.sum(-2) + LOGIT_OF_CHANCE)
 
 
 def between(raw: Tensor, low: Tensor, high: Tensor) -> Tensor:
-    """Scale a posterior [...,7] by one factor, each emotion within its bounds, so that it sums to 1.
+    """Scale a posterior [...,7] by the factor that makes it sum to 1, each emotion in its bounds.
 
-    The sum is piecewise linear in the factor: it is 1 between two neighbouring bends.
+    The sum is piecewise linear in the factor, and 1 between two neighbouring bends.
     """
     raw = raw.clamp(min=_SMALLEST)
 
@@ -136,14 +159,60 @@ def between(raw: Tensor, low: Tensor, high: Tensor) -> Tensor:
         return scaled.clamp(min=low.unsqueeze(-2), max=high.unsqueeze(-2)).sum(-1)
 
     bends = torch.cat([low / raw, (high / raw).clamp(max=_LARGEST)], -1)
-    sums = total(bends)
-    below, farthest = sums <= 1, bends.amax(-1, keepdim=True)
+    below, farthest = total(bends) <= 1, bends.amax(-1, keepdim=True)
     begin = torch.where(below, bends, torch.zeros_like(bends)).amax(-1, keepdim=True)
     end = torch.where(below, farthest, bends).amin(-1, keepdim=True)
     reached, beyond = total(torch.cat([begin, end], -1)).split(1, -1)
     share = ((1 - reached) / (beyond - reached).clamp(min=1e-12)).clamp(0, 1)
-    scaled = ((begin + share * (end - begin)) * raw).clamp(min=low, max=high)
+    # Dividing by the sum gives the gradient that the factor would, and never an infinite one.
+    factor = (begin + share * (end - begin)).detach()
+    scaled = (factor * raw).clamp(min=low, max=high)
     return scaled / scaled.sum(-1, keepdim=True)
+
+
+class Evidence(nn.Module):
+    """Posteriors of the modalities to one.
+
+    Attributes:
+        astray: How prone each modality is to be astray where it tells of an emotion, logits [3,7].
+        exponent: What each one's exponent falls to, logits [3].
+        weight: How much each (row) is contradicted by each other one, logarithms [3,3].
+    """
+
+    #: The two modalities of each pair, by place: the pair without video, speech and text.
+    PAIRS = ((0, 1), (0, 2), (1, 2))
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.astray = nn.Parameter(torch.full((3, CLASSES), -1.0))
+        self.exponent = nn.Parameter(torch.full((3,), 2.0))
+        self.weight = nn.Parameter(torch.zeros(3, 3))
+
+    def discounted(self, posteriors: Tensor) -> Tensor:
+        """Return each of [...,3,7] as far as it is believed beside the others."""
+        against = (contradiction(posteriors) * self.weight.exp()).clamp(0, 1).amax(-1, keepdim=True)
+        prone = MOST_ASTRAY * torch.sigmoid(self.astray)
+        astray = against * (posteriors * prone).sum(-1, keepdim=True)
+        least = SMALLEST_EXPONENT + (1 - SMALLEST_EXPONENT) * torch.sigmoid(self.exponent)
+        exponent = 1 - against * (1 - least).unsqueeze(-1)
+        read = (posteriors.clamp(min=_SMALLEST).log() * exponent).softmax(-1)
+        return (1 - astray) * read + astray * CHANCE
+
+    def forward(self, posteriors: Tensor) -> tuple[Tensor, Tensor]:
+        """Fuse [B,3,7], in which uniform rows stand for what is absent.
+
+        Returns:
+            The fused posterior [B,7] and each modality's own, discounted [B,3,7].
+        """
+        whole = (0, 1, 2)
+        members = torch.tensor([[m in part for m in whole] for part in (*self.PAIRS, whole)])
+        among = torch.where(members.unsqueeze(-1), posteriors.unsqueeze(1), CHANCE)
+        discounted = self.discounted(among)
+        raw = discounted.log().sum(-2).softmax(-1)
+        parts = posteriors[:, torch.tensor(self.PAIRS)]
+        pairs = held(raw[:, :3], parts.flip(-2), parts)
+        # What is left without text is the last pair, and so on.
+        return held(raw[:, 3], pairs.flip(-2), posteriors), discounted[:, 3]
 
 
 class Evidence(nn.Module):
@@ -162,7 +231,7 @@ class Evidence(nn.Module):
         super().__init__()
         self.astray = nn.Parameter(torch.full((3, CLASSES), -1.0))
         self.exponent = nn.Parameter(torch.full((3,), 2.0))
-        self.weight = nn.Parameter(torch.zeros(3))
+        self.weight = nn.Parameter(torch.zeros(3, 3))
 
     def support(self, posteriors: Tensor) -> Tensor:
         """Discount each of [...,3,7]: its posterior as far as it is believed beside the others."""
@@ -186,9 +255,7 @@ class Evidence(nn.Module):
         support = self.support(among)
         raw = support.log().sum(-2).softmax(-1)
         first, second = (posteriors[:, [pair[one] for pair in self.PAIRS]] for one in (0, 1))
-        pairs = held(
-            raw[:, :3], torch.stack([second, first], -2), torch.stack([first, second], -2)
-        )
+        pairs = held(raw[:, :3], torch.stack([second, first], -2), torch.stack([first, second], -2))
         # The pair that leaves out text is the last one, and so on.
         return held(raw[:, 3], pairs.flip(1), posteriors), support[:, 3]
 
@@ -272,8 +339,8 @@ class FusionNet(nn.Module):
         # Posteriors that were averaged, or came in half precision, sum to 1 but nearly.
         posteriors = torch.where(present > 0, said, torch.full_like(said, CHANCE))
         posteriors = posteriors / posteriors.sum(-1, keepdim=True)
-        emotion, support = self.evidence(posteriors)
-        counted = (support.amax(-1) - CHANCE + _NOTHING) * present.squeeze(-1)
+        emotion, discounted = self.evidence(posteriors)
+        counted = (discounted.amax(-1) - CHANCE + _NOTHING) * present.squeeze(-1)
         shares = counted / (counted.sum(1, keepdim=True) + 1e-30)
         faces = rows_present(clip.video_age, clip.video_count)
         years, gender = self.people(
