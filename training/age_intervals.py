@@ -38,15 +38,13 @@ COVERAGE = 0.8
 BIN = 200
 
 
-def read_ages(
-    samples: Sequence[Sample], medium: str, repository: Path = MODEL_REPOSITORY
-) -> np.ndarray:
-    """Ask the served networks of a repository about each sample's face or speech.
+def read_ages(samples: Sequence[Sample], medium: str) -> np.ndarray:
+    """Ask the served networks about each sample's face or speech.
 
     Returns:
         Years [N], the mean of a recording's windows; NaN where there is nothing to read.
     """
-    read = {"face": _face_reader, "speech": _voice_reader}[medium](repository)
+    read = {"face": _face_reader, "speech": _voice_reader}[medium]()
     return np.array([read(sample) for sample in tqdm(samples, medium, disable=None)])
 
 
@@ -77,8 +75,8 @@ def covered(rows: list[list[float]], read: np.ndarray, true: np.ndarray) -> np.n
     return (bounds[:, 0] <= true) & (true <= bounds[:, 1])
 
 
-def _face_reader(repository: Path) -> Callable[[Sample], float]:
-    network = served_network("age_gender", repository)
+def _face_reader() -> Callable[[Sample], float]:
+    network = served_network("age_gender")
 
     def read(sample: Sample) -> float:
         return float(network.run(["AGE"], {"CROPS": read_crop(sample.face)})[0].mean())
@@ -86,8 +84,8 @@ def _face_reader(repository: Path) -> Callable[[Sample], float]:
     return read
 
 
-def _voice_reader(repository: Path) -> Callable[[Sample], float]:
-    network = served_network("speech_cnn", repository)
+def _voice_reader() -> Callable[[Sample], float]:
+    network = served_network("speech_cnn")
     hear = front_end("speech_frontend", "sound_worker").hear
     detector = front_end("speech_frontend", "vad").VoiceDetector(
         MODEL_REPOSITORY / "speech_frontend" / "1" / "vad.onnx"

@@ -153,7 +153,10 @@ def _hashed(name: str) -> bytes:
 
 
 def read_texts(network, rows: Sequence[Sample]) -> np.ndarray:
-    """Read sentences as they are and with most of their characters lost: posteriors [N,2,7], NaN unread."""
+    """Read sentences as they are and with most of their characters lost: posteriors [N,2,7].
+
+    Those that cannot be read are NaN.
+    """
     encode = front_end("text_tokenizer", "tokenizer").encode
     random = np.random.default_rng(0)
 

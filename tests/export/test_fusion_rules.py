@@ -143,7 +143,7 @@ def test_what_is_contradicted_is_not_certain_and_what_nobody_says_does_not_lead(
         behind = (parts.max(1) - parts[:, fused.argmax()]).max()
         if behind > 0.1:
             disagreeing += 1
-            assert fused.max() <= 0.95 + TINY
+            assert fused.max() <= 0.9 + TINY
     assert disagreeing > 50
 
 
@@ -152,4 +152,4 @@ def test_two_certain_modalities_that_contradict_leave_the_answer_open(fuse):
     certain[0, 0] = certain[2, 5] = 0.97
     for first, second in itertools.permutations((0.97, 0.8), 2):
         certain[0, 0], certain[2, 5] = first, second
-        assert fuse(certain / certain.sum(1, keepdims=True), (0, 2)).max() < 0.95
+        assert fuse(certain / certain.sum(1, keepdims=True), (0, 2)).max() < 0.9

@@ -37,7 +37,7 @@ MOST_ASTRAY, SMALLEST_EXPONENT = 0.98, 0.3
 #: By how much an emotion leads, over chance or over another, so that it counts in full.
 LEAD = 0.1
 #: The most that an emotion gets which a modality puts behind another.
-CONTRADICTED = 0.95
+CONTRADICTED = 0.9
 #: An emotion that no modality puts first has at most so much of the leading one's probability.
 BEHIND = 0.99
 
@@ -215,56 +215,12 @@ class Evidence(nn.Module):
         return held(raw[:, 3], pairs.flip(-2), posteriors), discounted[:, 3]
 
 
-class Evidence(nn.Module):
-    """Posteriors of the modalities to one, with two parameters and seven shares a modality.
-
-    Attributes:
-        astray: Logits [3,7] of how prone each modality is to be astray where it says an emotion.
-        exponent: Logits [3] of the exponents.
-        weight: How much the contradiction of each modality counts, logarithms [3].
-    """
-
-    #: The modalities of each pair, and of the three, by place.
-    PAIRS = ((0, 1), (0, 2), (1, 2))
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.astray = nn.Parameter(torch.full((3, CLASSES), -1.0))
-        self.exponent = nn.Parameter(torch.full((3,), 2.0))
-        self.weight = nn.Parameter(torch.zeros(3, 3))
-
-    def support(self, posteriors: Tensor) -> Tensor:
-        """Discount each of [...,3,7]: its posterior as far as it is believed beside the others."""
-        against = (contradiction(posteriors) * self.weight.exp()).clamp(0, 1).amax(-1, keepdim=True)
-        prone = MOST_ASTRAY * torch.sigmoid(self.astray)
-        astray = against * (posteriors * prone).sum(-1, keepdim=True)
-        least = (1 - SMALLEST_EXPONENT) * torch.sigmoid(self.exponent) + SMALLEST_EXPONENT
-        exponent = 1 - against * (1 - least).unsqueeze(-1)
-        read = (posteriors.clamp(min=_SMALLEST).log() * exponent).softmax(-1)
-        return (1 - astray) * read + astray * CHANCE
-
-    def forward(self, posteriors: Tensor) -> tuple[Tensor, Tensor]:
-        """Fuse [B,3,7], in which uniform rows stand for what is absent.
-
-        Returns:
-            The fused posterior [B,7] and each modality's own, discounted [B,3,7].
-        """
-        members = torch.tensor([[place in pair for place in range(3)] for pair in self.PAIRS])
-        members = torch.cat([members, torch.ones(1, 3, dtype=torch.bool)])
-        among = torch.where(members.unsqueeze(-1), posteriors.unsqueeze(1), CHANCE)
-        support = self.support(among)
-        raw = support.log().sum(-2).softmax(-1)
-        first, second = (posteriors[:, [pair[one] for pair in self.PAIRS]] for one in (0, 1))
-        pairs = held(raw[:, :3], torch.stack([second, first], -2), torch.stack([first, second], -2))
-        # The pair that leaves out text is the last one, and so on.
-        return held(raw[:, 3], pairs.flip(1), posteriors), support[:, 3]
-
-
 class AgeGender(nn.Module):
     """Face and voice to one age and gender.
 
-    Age is the face's when there is one and the voice's otherwise: so few speakers' ages are known
-    that a learned share of the voice only added error on people who were not in training.
+    Age is what is read from the face when there is one and from the voice otherwise: so few
+    speakers' ages are known that a learned share of the voice only added error on people who were
+    not in training.
 
     A gender that a source is sure of is taken for as sure as the source was right on people who
     were kept back; then the two are multiplied as independent experts. So none can overrule the
@@ -274,16 +230,12 @@ class AgeGender(nn.Module):
         mean_age: Years answered when neither is present: the mean of the training faces.
         gender_errors: How often a gender is wrong where a face, and a voice, is surest of it: of
             adults in corpora that the networks have not learnt from (AAF, speechocean).
-        slope: How far the readings of a face, and of a voice, are believed to be from the mean.
-        shift: Years added to each.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self.register_buffer("mean_age", torch.tensor([35.0]))
         self.register_buffer("gender_errors", torch.tensor([0.006, 0.08]))
-        self.register_buffer("slope", torch.ones(2))
-        self.register_buffer("shift", torch.zeros(2))
 
     def forward(
         self, face: tuple[Tensor, Tensor, Tensor], voice: tuple[Tensor, Tensor, Tensor]
@@ -296,13 +248,10 @@ class AgeGender(nn.Module):
         has_face, has_voice = is_present(face[2]), is_present(voice[2])
         years, logits = [], []
         for index, (ages, genders, present) in enumerate((face, voice)):
-            age, gender = mean_present(ages, present), mean_present(genders, present)
-            years.append(
-                self.mean_age + (age - self.mean_age) * self.slope[index] + self.shift[index]
-            )
+            years.append(mean_present(ages, present))
             error = self.gender_errors[index]
             # Without a source its mean is 0 for both genders, which says as little.
-            logits.append((error + (1 - 2 * error) * gender).log())
+            logits.append((error + (1 - 2 * error) * mean_present(genders, present)).log())
         read = torch.where(has_face > 0, years[0], years[1])
         nobody = 1.0 - torch.maximum(has_face, has_voice)
         return torch.where(nobody > 0, self.mean_age, read), logits[0] + logits[1]
