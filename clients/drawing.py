@@ -79,9 +79,10 @@ class _Sheet:
 
 
 def _draw_summary(sheet: _Sheet, recognition: Recognition) -> None:
-    probability = max(recognition.result[code] for code in EMOTION_CODES)
-    sheet.text(MARGIN, sheet.top, f"{recognition.top} {probability:.2f}", 34)
+    sheet.text(MARGIN, sheet.top, recognition.named, 34)
     described = _person(recognition.result)
+    if recognition.conflict:
+        described += f"; conflict {recognition.conflict:.2f}"
     if (people := recognition.people_seen) > 1:
         described += f"; the main person of {people}"
     sheet.text(MARGIN, sheet.top + 48, described, 18, FAINT)

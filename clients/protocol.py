@@ -33,7 +33,13 @@ CROP_MODELS = {"vgg_face": ("FEATURES", "EMOTION"), "age_gender": ("AGE", "GENDE
 
 #: What every answer's document holds at least, and what is said of each modality.
 _EMOTIONS = dict.fromkeys(EMOTION_CODES, Real)
-_DOCUMENT = {"result": _EMOTIONS, "modalities": {}, "weights": dict.fromkeys(MODALITIES, Real)}
+_DOCUMENT = {
+    "result": _EMOTIONS,
+    "modalities": {},
+    "weights": dict.fromkeys(MODALITIES, Real),
+    "confidence": Real,
+    "conflict": Real,
+}
 _REPORT = {"error_code": int, "message": str, "message_ko": str, "count": int}
 _TYPE_NAMES = {dict: "an object", Real: "a number", int: "a whole number", str: "a string"}
 
@@ -47,8 +53,8 @@ class Context:
     """Rows that stand for parts of a recording the server has already seen or heard.
 
     Attributes:
-        video: float32 [T, VIDEO_ROW], one row a crop. Rows of the schema before are brought to this
-            one's width: whose faces they are is not known, and their windows count in full.
+        video: float32 [T, VIDEO_ROW], one row a crop. Rows of schema 1 are brought to this one's
+            width: whose faces they are is not known, and their windows count in full.
         speech: float32 [N, SPEECH_ROW], one row a window.
         seconds: How long the video of these parts is.
         gap: How long before its end the person whom it is about was last seen, in seconds; None if
@@ -61,7 +67,7 @@ class Context:
     gap: float | None = None
 
     def __post_init__(self) -> None:
-        """Take rows of the schema before.
+        """Take rows of schema 1 too.
 
         Raises:
             MediaTypeError: The rows are no such arrays, or a time is no number of seconds.
@@ -164,6 +170,22 @@ class Recognition(Judgement):
     def weights(self) -> dict[str, float]:
         """How much text, speech and video counted."""
         return self.document["weights"]
+
+    @property
+    def conflict(self) -> float:
+        """How far what the modalities say is apart: 0, or there is but one, to 1."""
+        return self.document["conflict"]
+
+    @property
+    def undecided(self) -> bool:
+        """Whether `top` is not sure enough to be named; never where its errors are not known."""
+        return bool(self.document.get("undecided"))
+
+    @property
+    def named(self) -> str:
+        """The emotion and how probable it is, e.g. "fear 0.83" or "undecided (fear 0.31)"."""
+        leading = f"{self.top} {self.confidence:.2f}"
+        return f"undecided ({leading})" if self.undecided else leading
 
     @property
     def by_modality(self) -> dict[str, ModalityRecognition]:

@@ -40,6 +40,8 @@ COLUMNS = {
     **dict.fromkeys(EMOTIONS, "float64"),
     "top": "string",
     "confidence": "float64",
+    "conflict": "float64",
+    "undecided": "bool",
     "age": "float64",
     **dict.fromkeys(GENDER_CODES.values(), "float64"),
     **{f"{name}_weight": "float64" for name in MODALITIES},
@@ -101,7 +103,8 @@ def row(moment: Moment, recording: str) -> dict[str, Any]:
         values[f"{name}_error_code"] = code
     if (answer := moment.recognition) is not None:
         values |= answer.emotion | answer.gender
-        values |= {"top": answer.top, "confidence": answer.confidence, "age": answer.age}
+        values |= {name: getattr(answer, name) for name in ("top", "confidence", "age")}
+        values |= {"conflict": answer.conflict, "undecided": answer.undecided}
         values |= {f"{name}_weight": weight for name, weight in answer.weights.items()}
         for name, modality in answer.by_modality.items():
             values[f"{name}_error_code"] = modality.error_code
@@ -166,7 +169,7 @@ def _cue(moment: Moment) -> str:
     answer = moment.recognition
     if answer is None:
         return _short(moment.refusal or "no answer")
-    parts = [f"{answer.top} {answer.confidence:.2f}"]
+    parts = [answer.named]
     if answer.age is not None:
         parts.append(f"age {answer.age:.0f}")
     if answer.gender:
@@ -203,7 +206,8 @@ def _elan(path: Path, recording: str, media: Path | None) -> Iterator[Write]:
     def write(moment: Moment) -> None:
         if (answer := moment.recognition) is None:
             return
-        said = {"emotion": answer.top, "confidence": f"{answer.confidence:.2f}"}
+        emotion = "undecided" if answer.undecided else answer.top
+        said = {"emotion": emotion, "confidence": f"{answer.confidence:.2f}"}
         if answer.age is not None:
             said["age"] = f"{answer.age:.0f}"
         if answer.gender:

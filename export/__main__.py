@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import shutil
 import sys
 from pathlib import Path
 
@@ -18,6 +19,7 @@ import numpy as np
 from export.networks import NETWORKS
 from export.onnx_file import Served, export
 from export.repository import (
+    DECISION,
     MODEL_REPOSITORY,
     WEIGHTS,
     RepositoryError,
@@ -70,6 +72,9 @@ def main(arguments: list[str] | None = None) -> None:
     for name in options.only:
         served = NETWORKS[name](options.checkpoints, options.whisper)
         outputs = export(name, served, options.repository / name / "1" / WEIGHTS)
+        if name == "fusion":
+            measured = options.checkpoints / "fusion" / DECISION
+            shutil.copyfile(measured, options.repository / "recognize" / "1" / DECISION)
         if is_own(options.repository):
             save_parity(name, served, outputs)
         else:

@@ -86,6 +86,7 @@ def export(name: str, served: Served, path: Path) -> list[np.ndarray]:
     )
     model = onnx.load_from_string(buffer.getvalue())
     model.ir_version = min(model.ir_version, IR_VERSION)
+    _keep_unused_inputs(model, served)
     _state_output_dims(model, served)
     if served.int8:
         store_int8(model)
@@ -98,6 +99,17 @@ def export(name: str, served: Served, path: Path) -> list[np.ndarray]:
     path.write_bytes(data)
     log.info("%s: %.1f MB", path, len(data) / 1e6)
     return expected
+
+
+def _keep_unused_inputs(model: onnx.ModelProto, served: Served) -> None:
+    """Give the file every input of the model's contract: tracing drops what the network ignores."""
+    kept = {value.name for value in model.graph.input}
+    for place, (name, trial) in enumerate(zip(served.inputs, served.trials[0], strict=True)):
+        if name not in kept:
+            axes = served.axes.get(name, {})
+            dims = [axes.get(axis, size) for axis, size in enumerate(trial.shape)]
+            kind = helper.np_dtype_to_tensor_dtype(trial.numpy().dtype)
+            model.graph.input.insert(place, helper.make_tensor_value_info(name, kind, dims))
 
 
 def _state_output_dims(model: onnx.ModelProto, served: Served) -> None:

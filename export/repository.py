@@ -8,6 +8,9 @@ from pathlib import Path
 
 MODEL_REPOSITORY = Path(__file__).resolve().parent.parent / "model_repository"
 WEIGHTS = "model.onnx"
+#: What was measured of the project's own networks; others err otherwise.
+DECISION = "decision.json"
+MEASURED = {"age_intervals.json", DECISION}
 CARD = """# {model}
 
 Weights of our own, exported from `{checkpoints}`{quick}. Network and tensors are those of the
@@ -30,6 +33,7 @@ def is_own(repository: Path) -> bool:
 def prepare(repository: Path, models: Collection[str]) -> None:
     """Copy the project's models into a new folder, save the weights and cards of `models`.
 
+    What was measured of the project's networks is left out as well.
     Links between the models' folders stay links. An earlier copy is left as it is.
 
     Raises:
@@ -42,7 +46,7 @@ def prepare(repository: Path, models: Collection[str]) -> None:
 
     def left_out(folder: str, names: list[str]) -> set[str]:
         model = Path(folder).relative_to(MODEL_REPOSITORY).parts[:1]
-        dropped = {"__pycache__"}
+        dropped = {"__pycache__", *MEASURED}
         if model and model[0] in models:
             dropped |= {WEIGHTS, "README.md"}
         return dropped & set(names)

@@ -20,7 +20,6 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import onnxruntime
 from tqdm import tqdm
 
 from clients.errors import ManifestError
@@ -28,7 +27,7 @@ from clients.evaluation.asking import read_crop
 from clients.evaluation.manifest import Sample
 from training import metrics
 from training.corpora import open_manifest
-from training.serving_code import MODEL_REPOSITORY, front_end
+from training.serving_code import MODEL_REPOSITORY, front_end, served_network
 
 log = logging.getLogger(__name__)
 
@@ -76,13 +75,8 @@ def covered(rows: list[list[float]], read: np.ndarray, true: np.ndarray) -> np.n
     return (bounds[:, 0] <= true) & (true <= bounds[:, 1])
 
 
-def _network(model: str) -> onnxruntime.InferenceSession:
-    path = MODEL_REPOSITORY / model / "1" / "model.onnx"
-    return onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
-
-
 def _face_reader() -> Callable[[Sample], float]:
-    network = _network("age_gender")
+    network = served_network("age_gender")
 
     def read(sample: Sample) -> float:
         return float(network.run(["AGE"], {"CROPS": read_crop(sample.face)})[0].mean())
@@ -91,7 +85,7 @@ def _face_reader() -> Callable[[Sample], float]:
 
 
 def _voice_reader() -> Callable[[Sample], float]:
-    network = _network("speech_cnn")
+    network = served_network("speech_cnn")
     hear = front_end("speech_frontend", "sound_worker").hear
     detector = front_end("speech_frontend", "vad").VoiceDetector(
         MODEL_REPOSITORY / "speech_frontend" / "1" / "vad.onnx"

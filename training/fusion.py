@@ -1,61 +1,132 @@
 """Train the video and fusion networks on pseudo-clips: `python -m training.fusion --data DIR`.
 
-The unimodal networks must have been trained into the same `--out`. Their `dev` data makes the
-training clips and their `test` data the clips that the report measures.
+Needs the data and a model repository, whose networks are asked as they are served, and no
+checkpoints. Half of the people and sentences of `dev` make the clips that fusion is fitted on, the
+other half those on which it is chosen from where on an emotion is named, and `test` those that the
+report measures.
 """
 
 from __future__ import annotations
 
 import json
 import logging
-from dataclasses import dataclass
+from argparse import Namespace
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import onnx
 import torch
 import torch.nn.functional as F  # noqa: N812 - the field's name for it
+from onnx import numpy_helper
 from torch import Tensor
 
 from training import command, metrics
-from training.banks import build_banks
+from training.banks import Banks, build_banks
 from training.contract import EMOTIONS, MODALITIES
-from training.fit import Schedule, fit, keep, trained
-from training.networks.face import EmotionNet
-from training.networks.fusion import Clip, FusionNet
+from training.fit import Schedule, fit
+from training.manifest import Manifest
+from training.networks.fusion import FusionNet
 from training.networks.video import VideoNet
 from training.pictures import draw_confusions
 from training.pseudo_clips import (
-    Banks,
-    Pairs,
+    Clips,
+    Mix,
+    Pool,
     draw_clips,
-    draw_pairs,
+    draw_disagreeing,
     draw_sequences,
-    random_emotions,
-    random_presence,
+    interval,
+    pools_of,
 )
-from training.speech import parser
+from training.serving_code import MODEL_REPOSITORY, network_file
 
 log = logging.getLogger(__name__)
 
 VIDEO_SCHEDULE = Schedule(epochs=3, batch=64, rate=1e-3, decay=0.05)
-FUSION_SCHEDULE = Schedule(epochs=5, batch=64, rate=1e-3, decay=0.05)
-#: Clips that are drawn for one epoch, and to measure each subset of modalities.
-EPOCH_CLIPS = 6_400
-REPORT_CLIPS = 2_000
+FUSION_SCHEDULE = Schedule(epochs=8, batch=1024, rate=0.1, decay=0.0)
+#: Sequences, and clips, that are drawn for one epoch, and to measure each subset of modalities.
+EPOCH_SEQUENCES, EPOCH_CLIPS, REPORT_CLIPS = 6_400, 20_480, 4_000
 QUICK_CLIPS = 100
-#: Clips that are measured at a time.
-CHUNK = 250
-#: Chance that a text, or a voice, of a training clip is degraded.
-DEGRADED = 0.15
-#: Chance that it tells of another emotion. Voices unlike those of the corpora are read wrongly and
-#: surely; having met none, fusion would let such a voice overrule a plain face and plain words.
-MISLEADING = 0.15
-#: Temperatures that are tried.
-TEMPERATURES = np.geomspace(0.5, 2.0, 57).tolist()
-#: Every choice of modalities but none, in the order of `MODALITIES`, by its place in
-#: `FusionNet.temperatures`.
-SUBSETS = {code: [bool(code & 1 << bit) for bit in range(3)] for code in range(1, 8)}
-_AGE_SCALE = 25.0
+#: What fusion is fitted on, and in what shares: it is to know what it does not know of clips that
+#: mislead, rather than be sure of those that do not.
+LESSONS = (
+    (0.05, Mix()),
+    (0.25, Mix(misled=0.3, dependent=0.2)),
+    (0.30, Mix(misled=0.8, dependent=0.2)),
+    (0.35, Mix(plain=1.0)),
+    (0.05, Mix(degraded=0.5)),
+)
+#: Whichever modalities there are, of the emotions that are named at most this share is wrong.
+ERROR_RATE = 0.25
+#: Every choice of modalities but none, in the order of `MODALITIES`.
+SUBSETS = [[bool(code & 1 << bit) for bit in range(3)] for code in range(1, 8)]
+JOINT = [subset for subset in SUBSETS if sum(subset) > 1]
+
+
+def last_layer(repository: Path = MODEL_REPOSITORY) -> tuple[np.ndarray, np.ndarray]:
+    """Read from `vgg_face` what turns FEATURES into logits: weights [7,4096] and bias [7].
+
+    Raises:
+        ValueError: Its file has no such layer.
+    """
+    path = network_file("vgg_face", repository)
+    graph = onnx.load(path).graph
+    weights = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
+    for node in graph.node:
+        if node.op_type == "Gemm" and node.input[0] == "FEATURES":
+            return tuple(weights[name].astype(np.float32) for name in node.input[1:])
+    raise ValueError(f"{path}: expected a layer from FEATURES to the emotions' logits, found none")
+
+
+def train_video(
+    banks: Banks,
+    layer: tuple[np.ndarray, np.ndarray],
+    clips: int,
+    schedule: Schedule,
+    folder: Path,
+) -> VideoNet:
+    """Learn which faces of a sequence to trust, from `clips` sequences an epoch."""
+    torch.manual_seed(schedule.seed)
+    network = VideoNet()
+    with torch.no_grad():
+        for place, values in zip(network.emotion.parameters(), layer, strict=True):
+            place.copy_(torch.from_numpy(values))
+
+    def loss(indices: Tensor) -> Tensor:
+        random = _chance()
+        items = random.integers(0, len(banks.face_emotions), len(indices))
+        logits = network(*draw_sequences(banks, items, random))
+        return F.cross_entropy(logits, torch.from_numpy(banks.face_emotions[items]))
+
+    fit(network, clips, loss, dict, schedule, folder)
+    return network
+
+
+def train_fusion(
+    network: FusionNet, pools: Sequence[Pool], clips: int, schedule: Schedule, folder: Path
+) -> None:
+    """Learn how far to believe each modality beside others, from `clips` clips an epoch."""
+
+    def loss(indices: Tensor) -> Tensor:
+        drawn = draw_lessons(pools, len(indices), _chance())
+        fused, _ = network.evidence(torch.from_numpy(drawn.posteriors))
+        return F.nll_loss(fused.clamp(min=1e-6).log(), torch.from_numpy(drawn.emotions))
+
+    fit(network, clips, loss, dict, schedule, folder)
+
+
+def draw_lessons(pools: Sequence[Pool], count: int, random: np.random.Generator) -> Clips:
+    """Draw clips of all kinds of `LESSONS` with two or three modalities, each choice as often."""
+    present = np.array(JOINT)[random.integers(0, len(JOINT), count)]
+    kinds = random.choice(len(LESSONS), count, p=[share for share, _ in LESSONS])
+    parts = [
+        draw_clips(pools, present[kinds == kind], mix, random)
+        for kind, (_, mix) in enumerate(LESSONS)
+        if (kinds == kind).any()
+    ]
+    names = ("posteriors", "present", "emotions", "items")
+    return Clips(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
 
 
 def _chance() -> np.random.Generator:
@@ -63,218 +134,153 @@ def _chance() -> np.random.Generator:
     return np.random.default_rng(int(torch.randint(0, 2**31, ())))
 
 
-def train_video(
-    banks: Banks, face: EmotionNet, clips: int, schedule: Schedule, folder: Path
-) -> VideoNet:
-    """Learn which faces of a sequence to trust, from `clips` sequences an epoch."""
-    torch.manual_seed(schedule.seed)
-    network = VideoNet()
+def fuse(network: FusionNet, clips: Clips) -> np.ndarray:
+    """Return the fused posteriors [B,7]."""
     with torch.no_grad():
-        for place, values in zip(network.emotion.parameters(), face.last_layer(), strict=True):
-            place.copy_(values)
-
-    def loss(indices: Tensor) -> Tensor:
-        random = _chance()
-        emotions = random_emotions(len(indices), random)
-        logits = network(*draw_sequences(banks.faces, emotions, random))
-        return F.cross_entropy(logits, torch.from_numpy(emotions))
-
-    fit(network, clips, loss, dict, schedule, folder)
-    return network
+        return network.evidence(torch.from_numpy(clips.posteriors))[0].numpy()
 
 
-def train_fusion(
-    banks: Banks, video: VideoNet, clips: int, schedule: Schedule, folder: Path
-) -> FusionNet:
-    """Learn how far to trust each modality, alone and beside others, from `clips` an epoch."""
-    torch.manual_seed(schedule.seed)
-    network = FusionNet()
-    network.people.mean_age.fill_(float(banks.people.ages.mean()))
-
-    def loss(indices: Tensor) -> Tensor:
-        random, batch = _chance(), len(indices)
-        emotions = random_emotions(batch, random)
-        present = random_presence(batch, random)
-        clip = draw_clips(banks, video, emotions, present, random, DEGRADED, MISLEADING)
-        logits, *_ = network(clip)
-        pairs = draw_pairs(banks, _random_pairing(batch, random), random)
-        return F.cross_entropy(logits, torch.from_numpy(emotions)) + people_loss(network, pairs)
-
-    fit(network, clips, loss, dict, schedule, folder)
-    return network
+def least_confidence(truth: np.ndarray, posteriors: np.ndarray) -> float:
+    """Find from where on, of the emotions that are named, `ERROR_RATE` is wrong at most."""
+    confidence, wrong = posteriors.max(1), posteriors.argmax(1) != truth
+    order = np.argsort(-confidence)
+    rates = np.cumsum(wrong[order]) / np.arange(1, len(order) + 1)
+    allowed = np.flatnonzero(rates <= ERROR_RATE)
+    return float(confidence[order[allowed[-1]]]) if len(allowed) else 1.0
 
 
-def calibrate(network: FusionNet, video: VideoNet, banks: Banks, clips: int) -> None:
-    """Fit the temperatures in place, each by the likelihood of `clips` clips of its subset."""
-    network.temperatures.fill_(1.0)
-    for code in SUBSETS:
-        guesses = guess_clips(network, video, banks, code, clips, DEGRADED)
-        logits, truth = torch.from_numpy(guesses.logits), torch.from_numpy(guesses.truth)
-        losses = [F.cross_entropy(logits / temperature, truth) for temperature in TEMPERATURES]
-        network.temperatures[code] = TEMPERATURES[int(torch.stack(losses).argmin())]
+def mean_age(manifest: Manifest) -> float:
+    """Return the mean age of the faces that networks learn from, or 0 without any."""
+    ages = [row.age for row in manifest.having("face", "age") if row.split == "train"]
+    return float(np.mean(ages)) if ages else 0.0
 
 
-def _random_pairing(count: int, random: np.random.Generator) -> np.ndarray:
-    """Face and voice, or one of them: bool [count,2]."""
-    choices = np.array([[True, True], [True, False], [False, True]])
-    return choices[random.choice(3, count, p=[0.5, 0.25, 0.25])]
-
-
-def people_loss(network: FusionNet, pairs: Pairs) -> Tensor:
-    """Error of age, where known, and of gender."""
-    years, logits = network.people(pairs.face, pairs.voice)
-    total = F.cross_entropy(logits, pairs.genders)
-    known = ~pairs.ages.isnan()
-    if known.any():
-        error = (years.squeeze(1) - pairs.ages)[known] / _AGE_SCALE
-        total = total + F.smooth_l1_loss(error, torch.zeros_like(error), beta=0.1)
-    return total
-
-
-def single_guesses(clip: Clip) -> list[np.ndarray]:
-    """What each modality says by itself, in the order of `MODALITIES`: label indices [B]."""
-    present = torch.arange(clip.speech_emotion.shape[1]) < clip.speech_count[:, None]
-    speech = (clip.speech_emotion * present.unsqueeze(-1)).sum(1)
-    posteriors = (clip.text_emotion.squeeze(1), speech, clip.video_emotion)
-    return [posterior.argmax(1).numpy() for posterior in posteriors]
-
-
-@dataclass(frozen=True)
-class Guesses:
-    """What networks say about N clips, the truth beside it.
-
-    Attributes:
-        truth: Label indices [N].
-        logits: Of fusion [N,7].
-        alone: Label indices by modality, in the order of `MODALITIES` [3,N].
-    """
-
-    truth: np.ndarray
-    logits: np.ndarray
-    alone: np.ndarray
-
-    @property
-    def fused(self) -> np.ndarray:
-        """What fusion says: label indices [N]."""
-        return self.logits.argmax(1)
-
-    def calibration_error(self, temperature: float = 1.0) -> float:
-        """How far fusion's posteriors are off when its logits are divided once more."""
-        posteriors = torch.from_numpy(self.logits / temperature).softmax(-1).numpy()
-        return metrics.calibration_error(self.truth, posteriors)
-
-
-def guess_clips(
-    network: FusionNet,
-    video: VideoNet,
-    banks: Banks,
-    code: int,
-    clips: int,
-    degraded: float,
-) -> Guesses:
-    """Read `clips` clips of `banks` in which the modalities of `SUBSETS[code]` are present."""
-    random = np.random.default_rng(code)
-    truth, logits, alone = [], [], []
-    for start in range(0, clips, CHUNK):
-        emotions = random_emotions(min(CHUNK, clips - start), random)
-        present = np.tile(SUBSETS[code], (len(emotions), 1))
-        clip = draw_clips(banks, video, emotions, present, random, degraded)
-        with torch.no_grad():
-            logits.append(network(clip)[0].numpy())
-        truth.append(emotions)
-        alone.append(np.stack(single_guesses(clip)))
-    return Guesses(np.concatenate(truth), np.concatenate(logits), np.concatenate(alone, 1))
-
-
-def emotion_report(
-    network: FusionNet, video: VideoNet, banks: Banks, clips: int, degraded: float
-) -> dict[str, dict[str, object]]:
-    """Compare fused and single accuracies on clips of `banks` for every subset of modalities."""
+def emotion_report(network: FusionNet, pools: Sequence[Pool], count: int) -> dict[str, dict]:
+    """Measure each subset of modalities on `count` clips of every kind."""
     report = {}
-    for code, subset in SUBSETS.items():
-        temperature = float(network.temperatures[code])
-        guesses = guess_clips(network, video, banks, code, clips, degraded)
-        alone = {
-            name: metrics.accuracy(guesses.truth, guesses.alone[index])
-            for index, name in enumerate(MODALITIES)
-            if subset[index]
-        }
-        report["+".join(alone)] = {
-            "fused": metrics.with_interval(metrics.accuracy, guesses.truth, guesses.fused),
-            "alone": alone,
-            "gain": metrics.accuracy(guesses.truth, guesses.fused) - max(alone.values()),
-            "temperature": temperature,
-            # Multiplying by the temperature again takes it away.
-            "calibration_error_before": guesses.calibration_error(1 / temperature),
-            "calibration_error": guesses.calibration_error(),
+    for subset in SUBSETS:
+        random = np.random.default_rng(0)
+        present = np.tile(subset, (count, 1))
+        names = [name for name, there in zip(MODALITIES, subset, strict=True) if there]
+        row = {"matched": _figures(network, pools, draw_clips(pools, present, Mix(), random))}
+        if len(names) > 1:
+            for rate in (0.15, 0.3):
+                clips = draw_clips(pools, present, Mix(misled=rate), random)
+                row[f"{rate:.0%} misled"] = _figures(network, pools, clips)
+            clips = draw_disagreeing(pools, present, random)
+            row["disagreeing"] = _disagreement(fuse(network, clips), clips)
+        if subset[0] and len(names) > 1:
+            clips = draw_clips(pools, present, Mix(plain=1.0), random)
+            row["plain words"] = _figures(network, pools, clips)
+            row["without them"] = _figures(network, pools, clips.without(0))
+        report["+".join(names)] = row
+    return report
+
+
+def _figures(network: FusionNet, pools: Sequence[Pool], clips: Clips) -> dict[str, object]:
+    fused = fuse(network, clips)
+    right = fused.argmax(1) == clips.emotions
+    alone = (clips.posteriors.argmax(2) == clips.emotions[:, None])[:, clips.present[0]]
+    sure = fused.max(1) > 0.9
+    return {
+        "accuracy": float(right.mean()),
+        "interval": interval(right, pools, clips),
+        "best_alone": float(alone.mean(0).max()),
+        "likelihood": float(-np.log(fused[np.arange(len(right)), clips.emotions]).mean()),
+        "calibration_error": metrics.calibration_error(clips.emotions, fused),
+        "wrong_above_0.9": float((sure & ~right).mean()),
+        "above_0.9": float(sure.mean()),
+    }
+
+
+def _disagreement(fused: np.ndarray, clips: Clips) -> dict[str, float]:
+    leaders = np.where(clips.present, clips.posteriors.argmax(2), -1)
+    return {
+        "above_0.95": float((fused.max(1) > 0.95).mean()),
+        "nobodys": float((leaders != fused.argmax(1)[:, None]).all(1).mean()),
+        "mean_confidence": float(fused.max(1).mean()),
+    }
+
+
+def decision_report(
+    network: FusionNet, pools: Sequence[Pool], count: int, least: float
+) -> dict[str, dict[str, float]]:
+    """Say of each subset of modalities how often an emotion is named, and how often wrongly."""
+    report = {}
+    for subset in SUBSETS:
+        clips = _mixed(pools, subset, count)
+        fused = fuse(network, clips)
+        named = fused.max(1) >= least
+        wrong = (fused.argmax(1) != clips.emotions)[named]
+        names = [name for name, there in zip(MODALITIES, subset, strict=True) if there]
+        report["+".join(names)] = {
+            "named": float(named.mean()),
+            "wrong": float(wrong.mean()) if len(wrong) else 0.0,
         }
     return report
 
 
-def people_report(network: FusionNet, banks: Banks, clips: int) -> dict[str, dict[str, object]]:
-    """Age and gender from face, voice and both, on the same `clips` pairs."""
-    drawn = draw_pairs(banks, np.ones((clips, 2), bool), np.random.default_rng(0))
-    known = ~drawn.ages.isnan().numpy()
-    report = {}
-    for name, has_face, has_voice in (
-        ("face", 1.0, 0.0),
-        ("voice", 0.0, 1.0),
-        ("face+voice", 1.0, 1.0),
-    ):
-        face = (*drawn.face[:2], drawn.face[2] * has_face)
-        voice = (*drawn.voice[:2], drawn.voice[2] * has_voice)
-        with torch.no_grad():
-            years, logits = network.people(face, voice)
-        report[name] = {
-            "gender_accuracy": metrics.with_interval(
-                metrics.accuracy, drawn.genders.numpy(), logits.argmax(1).numpy()
-            ),
-            "age_mae": metrics.with_interval(
-                metrics.mean_absolute_error,
-                drawn.ages.numpy()[known],
-                years.squeeze(1).numpy()[known],
-            ),
-        }
-    return report
+def _mixed(pools: Sequence[Pool], subset: Sequence[bool], count: int) -> Clips:
+    """Draw clips of one subset; where nothing can contradict it, a modality is not misled."""
+    mix = Mix(misled=0.15) if sum(subset) > 1 else Mix()
+    return draw_clips(pools, np.tile(subset, (count, 1)), mix, np.random.default_rng(1))
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Train both networks and write `report.json` about unseen people and sentences."""
-    options = command.start(parser(__doc__), arguments)
-    folder = options.out / "fusion"
-    epoch_clips, report_clips = (
-        QUICK_CLIPS if options.quick else count for count in (EPOCH_CLIPS, REPORT_CLIPS)
+    """Train both networks; write `decision.json`, and `report.json` about unseen people."""
+    parser = command.parser(__doc__)
+    parser.add_argument(
+        "--repository", type=Path, default=MODEL_REPOSITORY, help="whose networks are asked"
     )
-    dev = build_banks(options, "dev")
-    face = trained(EmotionNet(), options.out / "face" / "emotion")
+    options = command.start(parser, arguments)
+    folder, manifest = options.out / "fusion", command.open_data(options)
+    sequences, lessons, measured = (
+        QUICK_CLIPS if options.quick else count
+        for count in (EPOCH_SEQUENCES, EPOCH_CLIPS, REPORT_CLIPS)
+    )
+    dev, test = (_banks(options, manifest, split) for split in ("dev", "test"))
+    halves = dev.halves()
+    layer = last_layer(options.repository)
     schedule = command.scaled(VIDEO_SCHEDULE, options)
-    video = train_video(dev, face, epoch_clips, schedule, folder / "video")
+    video = train_video(halves[0], layer, sequences, schedule, folder / "video")
+    random = np.random.default_rng(options.seed)
+    fitted, chosen, unseen = (pools_of(banks, video, random) for banks in (*halves, test))
+    network = FusionNet()
+    network.people.mean_age.fill_(mean_age(manifest))
     schedule = command.scaled(FUSION_SCHEDULE, options)
-    network = train_fusion(dev, video, epoch_clips, schedule, folder / "fusion")
-    calibrate(network, video, dev, report_clips)
-    keep(network, folder / "fusion")
-    test = build_banks(options, "test")
+    train_fusion(network, fitted, lessons, schedule, folder / "fusion")
+    least = max(
+        least_confidence(clips.emotions, fuse(network, clips))
+        for clips in (_mixed(chosen, subset, measured) for subset in SUBSETS)
+    )
+    _write(folder / "decision.json", {"error_rate": ERROR_RATE, "confidence": round(least, 3)})
     report = {
-        "emotion": emotion_report(network, video, test, report_clips, degraded=0.0),
-        "emotion, text and voice often degraded": emotion_report(
-            network, video, test, report_clips, degraded=0.3
-        ),
-        "people": people_report(network, test, report_clips),
+        "parameters": {name: value.tolist() for name, value in network.state_dict().items()},
+        "chosen on": emotion_report(network, chosen, measured),
+        "test": emotion_report(network, unseen, measured),
+        "decision": decision_report(network, unseen, measured, least),
     }
-    (folder / "report.json").write_text(json.dumps(report, indent=1), encoding="utf-8")
-    _draw(network, video, {"dev": dev, "test": test}, report_clips, folder)
+    _write(folder / "report.json", report)
+    _draw(network, {"dev": chosen, "test": unseen}, measured, folder)
 
 
-def _draw(
-    network: FusionNet, video: VideoNet, banks: dict[str, Banks], clips: int, folder: Path
-) -> None:
-    """Draw whom the video network and fusion take for whom on whole clips."""
-    guesses = {
-        split: guess_clips(network, video, bank, max(SUBSETS), clips, degraded=0.0)
-        for split, bank in banks.items()
-    }
-    seen = {split: (guess.truth, guess.alone[2]) for split, guess in guesses.items()}
-    fused = {split: (guess.truth, guess.fused) for split, guess in guesses.items()}
+def _banks(options: Namespace, manifest: Manifest, split: str) -> Banks:
+    folder = options.out / "fusion" / "banks"
+    return build_banks(manifest, split, folder, options.repository, options.threads)
+
+
+def _write(path: Path, document: dict) -> None:
+    path.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+    log.info("wrote %s", path)
+
+
+def _draw(network: FusionNet, pools: dict[str, Sequence[Pool]], count: int, folder: Path) -> None:
+    """Draw whom the video network and fusion take for whom on matched clips."""
+    seen, fused = {}, {}
+    for split, parts in pools.items():
+        clips = draw_clips(parts, np.ones((count, 3), bool), Mix(), np.random.default_rng(0))
+        seen[split] = clips.emotions, clips.posteriors[:, 2].argmax(1)
+        fused[split] = clips.emotions, fuse(network, clips).argmax(1)
     draw_confusions(folder / "video" / "confusion.png", seen, EMOTIONS)
     draw_confusions(folder / "fusion" / "confusion.png", fused, EMOTIONS)
 

@@ -1,243 +1,243 @@
-"""Pseudo-clips: a face sequence, an utterance and a sentence of one label, of different people.
+"""Pseudo-clips: a face sequence, an utterance and a sentence, of different people.
 
 No data set here labels all three modalities of one person. So a clip is put together from items
-that share an emotion, and, for age and gender, from a face and a voice that share both. What the
-clips cannot teach is how one person's face, voice and words depend on each other.
+that share an emotion, or on purpose do not. What the clips cannot teach is how one person's face,
+voice and words depend on each other.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from training.contract import EMOTIONS, LIMITS
-from training.networks.fusion import Clip
+from training.banks import DEGRADED, MOVED, PLAIN, Banks
+from training.contract import EMOTIONS
 from training.networks.video import VideoNet
 
 MOST_FACES = 12
-#: How a face of a sequence may look: as it is, moved, or hardly recognisable.
-CLEAN, MOVED, DEGRADED = range(3)
-#: Years that count as one age when a face is paired with a voice.
-AGE_GROUPS = (0, 20, 50, 200)
+#: Sequences that are read at a time.
+CHUNK = 128
+#: A group whose share resampling may give an interval of.
+FEWEST_GROUPS = 10
 
 
 @dataclass(frozen=True)
-class FaceBank:
-    """Features of labelled faces: [N,3,4096] float16 by view, and emotions [N]."""
-
-    features: np.ndarray
-    emotions: np.ndarray
-
-
-@dataclass(frozen=True)
-class VoiceBank:
-    """Readings of labelled clips' windows, plain and degraded; C clips.
+class Pool:
+    """Items of one modality, as it reads them.
 
     Attributes:
-        rows: For each clip and for (plain, degraded): features [n,768], posteriors [n,7],
-            years [n,1], genders [n,2].
-        emotions: [C], -1 unknown.
-        genders: [C].
-        ages: Years [C], NaN unknown.
+        posteriors: As they are and hardly recognisable, [N,2,7].
+        emotions: [N].
+        people: Names [N] of whose they are.
     """
 
-    rows: list[tuple[tuple[np.ndarray, ...], tuple[np.ndarray, ...]]]
-    emotions: np.ndarray
-    genders: np.ndarray
-    ages: np.ndarray
-
-
-@dataclass(frozen=True)
-class TextBank:
-    """Features [N,2,512] and posteriors [N,2,7] of sentences, plain and degraded."""
-
-    features: np.ndarray
     posteriors: np.ndarray
     emotions: np.ndarray
+    people: np.ndarray
+
+    @property
+    def leaders(self) -> np.ndarray:
+        """What each item is taken for [N]."""
+        return self.posteriors[:, PLAIN].argmax(1)
 
 
 @dataclass(frozen=True)
-class PeopleBank:
-    """Readings of labelled faces by view: years [N,2,1], genders [N,2,2]; and the truth [N]."""
+class Mix:
+    """What kind of clips are drawn.
 
-    read_ages: np.ndarray
-    read_genders: np.ndarray
-    ages: np.ndarray
-    genders: np.ndarray
-
-
-@dataclass(frozen=True)
-class Banks:
-    """All that pseudo-clips of one split are drawn from."""
-
-    faces: FaceBank
-    voices: VoiceBank
-    texts: TextBank
-    people: PeopleBank
-
-
-def pad_rows(parts: list[np.ndarray]) -> Tensor:
-    """Stack [n,D] arrays of different n as [B,max n,D], zeros behind."""
-    rows = max(len(part) for part in parts)
-    stacked = np.zeros((len(parts), rows, parts[0].shape[1]), np.float32)
-    for target, part in zip(stacked, parts, strict=True):
-        target[: len(part)] = part
-    return torch.from_numpy(stacked)
-
-
-def draw_sequence(faces: FaceBank, emotion: int, random: np.random.Generator) -> np.ndarray:
-    """Draw 1 to 12 views of one face, with degraded views and other people in between.
-
-    Returns:
-        Features float32 [T,4096].
+    Attributes:
+        misled: Chance that a modality tells of an emotion that is drawn by chance; one of those
+            present always tells the clip's own.
+        plain: Chance that the words are neutral ones whatever the clip's emotion is.
+        degraded: Chance that a modality is hardly recognisable.
+        dependent: Chance that what misleads several modalities misleads them alike.
     """
-    count = random.integers(1, MOST_FACES + 1)
-    chosen = random.choice(np.flatnonzero(faces.emotions == emotion))
-    items = np.full(count, chosen)
-    views = random.choice([CLEAN, MOVED, DEGRADED], count, p=[0.3, 0.4, 0.3])
-    # The first face is the labelled one; any other may be a bystander.
-    stranger = random.random(count) < random.uniform(0.0, 0.3)
-    stranger[0] = False
-    items[stranger] = random.integers(0, len(faces.emotions), stranger.sum())
-    order = random.permutation(count)
-    return faces.features[items, views][order].astype(np.float32)
+
+    misled: float = 0.0
+    plain: float = 0.0
+    degraded: float = 0.0
+    dependent: float = 0.0
+
+
+@dataclass(frozen=True)
+class Clips:
+    """B clips.
+
+    Attributes:
+        posteriors: In the order of `MODALITIES`, uniform where absent, float32 [B,3,7].
+        present: bool [B,3].
+        emotions: [B].
+        items: Which item of its pool each part is [B,3].
+    """
+
+    posteriors: np.ndarray
+    present: np.ndarray
+    emotions: np.ndarray
+    items: np.ndarray
+
+    def without(self, modality: int) -> Clips:
+        """Take a modality away."""
+        posteriors, present = self.posteriors.copy(), self.present.copy()
+        posteriors[:, modality], present[:, modality] = 1 / len(EMOTIONS), False
+        return Clips(posteriors, present, self.emotions, self.items)
+
+
+def pools_of(banks: Banks, video: VideoNet, random: np.random.Generator) -> list[Pool]:
+    """Have the video network read a sequence of each face; in the order of `MODALITIES`."""
+    count = len(banks.face_emotions)
+    views = []
+    for spoilt in (False, True):
+        parts = []
+        for start in range(0, count, CHUNK):
+            items = np.arange(start, min(start + CHUNK, count))
+            with torch.no_grad():
+                logits = video(*draw_sequences(banks, items, random, spoilt))
+            parts.append(logits.softmax(-1).numpy())
+        views.append(np.concatenate(parts))
+    return [
+        Pool(banks.texts, banks.text_emotions, banks.text_people),
+        Pool(banks.voices, banks.voice_emotions, banks.voice_people),
+        Pool(np.stack(views, 1), banks.face_emotions, banks.face_people),
+    ]
 
 
 def draw_sequences(
-    faces: FaceBank, emotions: np.ndarray, random: np.random.Generator
+    banks: Banks, items: np.ndarray, random: np.random.Generator, spoilt: bool = False
 ) -> tuple[Tensor, Tensor]:
-    """Draw a face sequence for each label: features [B,T,4096] and counts [B]."""
-    parts = [draw_sequence(faces, emotion, random) for emotion in emotions]
-    return pad_rows(parts), torch.tensor([len(part) for part in parts])
+    """Draw 1 to 12 views of each face, with degraded views and other people in between.
+
+    Args:
+        banks: Of one split.
+        items: Which faces [B].
+        random: The source of chance.
+        spoilt: Whether all views are degraded.
+
+    Returns:
+        Features [B,T,4096] and counts [B].
+    """
+    parts = [_sequence(banks, item, random, spoilt) for item in items]
+    rows = np.zeros((len(parts), max(map(len, parts)), parts[0].shape[1]), np.float32)
+    for target, part in zip(rows, parts, strict=True):
+        target[: len(part)] = part
+    return torch.from_numpy(rows), torch.tensor([len(part) for part in parts])
+
+
+def _sequence(banks: Banks, chosen: int, random: np.random.Generator, spoilt: bool) -> np.ndarray:
+    count = random.integers(1, MOST_FACES + 1)
+    items = np.full(count, chosen)
+    views = random.choice([PLAIN, MOVED, DEGRADED], count, p=[0.3, 0.4, 0.3])
+    if spoilt:
+        views[:] = DEGRADED
+    # The first face is the labelled one; any other may be a bystander.
+    stranger = random.random(count) < random.uniform(0.0, 0.3)
+    stranger[0] = False
+    items[stranger] = random.integers(0, len(banks.faces), stranger.sum())
+    order = random.permutation(count)
+    return banks.faces[items, views][order].astype(np.float32)
 
 
 def draw_clips(
-    banks: Banks,
-    video: VideoNet,
-    emotions: np.ndarray,
-    present: np.ndarray,
-    random: np.random.Generator,
-    degraded: float,
-    misleading: float = 0.0,
-) -> Clip:
-    """Draw a pseudo-clip for each label.
+    pools: Sequence[Pool], present: np.ndarray, mix: Mix, random: np.random.Generator
+) -> Clips:
+    """Draw clips whose emotions are even.
 
     Args:
-        banks: The split to draw from.
-        video: Reads the face sequences, as serving does.
-        emotions: Label index [B].
-        present: bool [B,3] in the order of `MODALITIES`.
+        pools: In the order of `MODALITIES`.
+        present: bool [B,3].
+        mix: Of what kind.
         random: The source of chance.
-        degraded: Chance that a text, and likewise a voice, is hardly recognisable; faces are
-            degraded one by one in any case.
-        misleading: Chance that a text, and likewise a voice, is drawn for a random emotion instead,
-            where another modality can tell.
+    """
+    batch = len(present)
+    emotions = random.integers(0, len(EMOTIONS), batch)
+    told = np.repeat(emotions[:, None], 3, axis=1)
+    misled = random.random((batch, 3)) < mix.misled
+    # Where all would be, one of those that are present is not.
+    honest = np.argmax(present * random.random((batch, 3)), axis=1)
+    all_misled = (misled | ~present).all(1)
+    misled[np.arange(batch)[all_misled], honest[all_misled]] = False
+    others = random.integers(0, len(EMOTIONS), (batch, 3))
+    alike = random.random(batch) < mix.dependent
+    others[alike] = others[alike, :1]
+    told = np.where(misled, others, told)
+    told[random.random(batch) < mix.plain, 0] = EMOTIONS.index("neutral")
+    view = np.where(random.random((batch, 3)) < mix.degraded, DEGRADED, PLAIN)
+    items = np.stack(
+        [_of_emotion(pool.emotions, told[:, m], random) for m, pool in enumerate(pools)], 1
+    )
+    posteriors = np.stack(
+        [pool.posteriors[items[:, m], view[:, m]] for m, pool in enumerate(pools)], 1
+    )
+    posteriors[~present] = 1 / len(EMOTIONS)
+    return Clips(posteriors.astype(np.float32), present, emotions, items)
+
+
+def _of_emotion(labels: np.ndarray, wanted: np.ndarray, random: np.random.Generator) -> np.ndarray:
+    """Draw an item of each wanted emotion."""
+    items = np.zeros(len(wanted), int)
+    for emotion in np.unique(wanted):
+        places = np.flatnonzero(wanted == emotion)
+        items[places] = random.choice(np.flatnonzero(labels == emotion), len(places))
+    return items
+
+
+def draw_disagreeing(
+    pools: Sequence[Pool], present: np.ndarray, random: np.random.Generator
+) -> Clips:
+    """Draw any items whose leaders are not all one, whatever their emotions are.
+
+    Args:
+        pools: In the order of `MODALITIES`.
+        present: Which modalities, bool [B,3]; two at least.
+        random: The source of chance.
 
     Returns:
-        A batch without ages and genders, which other clips teach.
+        Clips of which nobody knows the emotion: it is -1.
     """
-    batch = len(emotions)
-    bad = (random.random((batch, 2)) < degraded).astype(int)
-    astray = (random.random((2, batch)) < misleading) & (present.sum(1) > 1)
-    told, heard = np.where(astray, random_emotions(2 * batch, random).reshape(2, batch), emotions)
-    texts = np.array([random.choice(np.flatnonzero(banks.texts.emotions == e)) for e in told])
-    voices = [random.choice(np.flatnonzero(banks.voices.emotions == e)) for e in heard]
-    readings = [banks.voices.rows[v][b] for v, b in zip(voices, bad[:, 1], strict=True)]
-    speech_features, speech_emotion, speech_age, speech_gender = (
-        pad_rows([reading[field] for reading in readings]) for field in range(4)
-    )
-    windows = np.array([min(len(reading[0]), LIMITS.windows) for reading in readings])
-    faces, face_counts = draw_sequences(banks.faces, emotions, random)
-    with torch.no_grad():
-        video_emotion = video(faces, face_counts).softmax(-1)
-    counts = torch.from_numpy(present.astype(np.int64))
-    return Clip(
-        torch.from_numpy(banks.texts.features[texts, bad[:, 0]]).unsqueeze(1),
-        torch.from_numpy(banks.texts.posteriors[texts, bad[:, 0]]).unsqueeze(1),
-        counts[:, 0],
-        speech_features,
-        speech_emotion,
-        speech_age,
-        speech_gender,
-        torch.ones(speech_gender.shape[:2]),
-        counts[:, 1] * torch.from_numpy(windows),
-        faces,
-        video_emotion,
-        torch.zeros(batch, 1, 1),
-        torch.full((batch, 1, 2), 0.5),
-        counts[:, 2] * face_counts,
-    )
+    items = np.zeros((len(present), 3), int)
+    agree = np.ones(len(present), bool)
+    while agree.any():
+        for m, pool in enumerate(pools):
+            items[agree, m] = random.integers(0, len(pool.emotions), agree.sum())
+        leaders = np.stack([pool.leaders[items[:, m]] for m, pool in enumerate(pools)], 1)
+        low = np.where(present, leaders, len(EMOTIONS)).min(1)
+        agree = low == np.where(present, leaders, -1).max(1)
+    posteriors = np.stack([pool.posteriors[items[:, m], PLAIN] for m, pool in enumerate(pools)], 1)
+    posteriors[~present] = 1 / len(EMOTIONS)
+    return Clips(posteriors.astype(np.float32), present, np.full(len(present), -1), items)
 
 
-def random_presence(count: int, random: np.random.Generator) -> np.ndarray:
-    """Drop modalities at random but keep one at least: bool [count,3]."""
-    subsets = np.array([[bool(code & 1 << bit) for bit in range(3)] for code in range(1, 8)])
-    return subsets[random.integers(0, len(subsets), count)]
+def interval(
+    values: np.ndarray, pools: Sequence[Pool], clips: Clips, rounds: int = 500
+) -> tuple[float, float] | None:
+    """Say within which bounds a mean of clips is, if other people and sentences had been drawn.
 
+    All people of each modality are resampled, and a clip counts as often as all of its own are
+    drawn: the pigeonhole bootstrap (Owen 2007, doi 10.1214/07-AOAS122).
 
-def random_emotions(count: int, random: np.random.Generator) -> np.ndarray:
-    """Draw labels evenly, [count]."""
-    return random.integers(0, len(EMOTIONS), count)
+    Args:
+        values: Of each clip [B].
+        pools: What the clips were drawn from.
+        clips: Which all have the same modalities.
+        rounds: Of resampling.
 
-
-@dataclass(frozen=True)
-class Pairs:
-    """Faces and voices of equal age group and gender; B pairs.
-
-    Attributes:
-        face: Years [B,A,1], genders [B,A,2] and presence [B,A,1].
-        voice: Likewise over windows.
-        ages: Years, NaN where a present voice's age is not known [B].
-        genders: [B].
+    Returns:
+        The 2.5 % and 97.5 % quantile; None if a modality has fewer than `FEWEST_GROUPS` people.
     """
-
-    face: tuple[Tensor, Tensor, Tensor]
-    voice: tuple[Tensor, Tensor, Tensor]
-    ages: Tensor
-    genders: Tensor
-
-
-def draw_pairs(banks: Banks, present: np.ndarray, random: np.random.Generator) -> Pairs:
-    """Draw a face and a voice for each row of `present`, bool [B,2] for face and voice."""
-    people, voices = banks.people, banks.voices
-    face_rows, voice_rows, ages, genders = [], [], [], []
-    for has_face, has_voice in present:
-        voice = int(random.integers(0, len(voices.ages)))
-        face = _matching_face(people, voices.genders[voice], voices.ages[voice], random)
-        if not has_voice:
-            face = int(random.integers(0, len(people.ages)))
-        views = random.integers(0, 2, random.integers(1, LIMITS.age_crops + 1))
-        face_rows.append((people.read_ages[face][views], people.read_genders[face][views]))
-        voice_rows.append(voices.rows[voice][0][2:])
-        unknown = has_voice and np.isnan(voices.ages[voice])
-        age = people.ages[face] if has_face else voices.ages[voice]
-        ages.append(np.nan if unknown else age)
-        genders.append(people.genders[face] if has_face else voices.genders[voice])
-    return Pairs(
-        _rows_and_presence(face_rows, present[:, 0]),
-        _rows_and_presence(voice_rows, present[:, 1]),
-        torch.tensor(np.array(ages, np.float32)),
-        torch.tensor(np.array(genders)),
-    )
-
-
-def _matching_face(people: PeopleBank, gender: int, age: float, random: np.random.Generator) -> int:
-    fits = people.genders == gender
-    if not np.isnan(age):
-        of_age = np.digitize(people.ages, AGE_GROUPS) == np.digitize(age, AGE_GROUPS)
-        # A small corpus may have no face for every voice; gender alone must do then.
-        fits = fits & of_age if (fits & of_age).any() else fits
-    return int(random.choice(np.flatnonzero(fits)))
-
-
-def _rows_and_presence(
-    rows: list[tuple[np.ndarray, np.ndarray]], present: np.ndarray
-) -> tuple[Tensor, Tensor, Tensor]:
-    ages, genders = (pad_rows([row[field] for row in rows]) for field in range(2))
-    counts = torch.tensor([len(row[0]) for row in rows]) * torch.from_numpy(present)
-    positions = torch.arange(ages.shape[1])
-    mask = (positions[None] < counts[:, None]).float().unsqueeze(-1)
-    return ages, genders, mask
+    random = np.random.default_rng(0)
+    used = np.flatnonzero(clips.present[0])
+    groups = [np.unique(pools[m].people[clips.items[:, m]], return_inverse=True)[1] for m in used]
+    if any(group.max() + 1 < FEWEST_GROUPS for group in groups):
+        return None
+    means = []
+    for _ in range(rounds):
+        weights = np.ones(len(values))
+        for group in groups:
+            count = group.max() + 1
+            weights *= np.bincount(random.integers(0, count, count), minlength=count)[group]
+        means.append(np.average(values, weights=weights) if weights.sum() else np.nan)
+    low, high = np.nanpercentile(means, [2.5, 97.5])
+    return float(low), float(high)

@@ -31,6 +31,7 @@ export const CHANGED = [
   "Another person is the main one now; the window began anew.",
   "이제 다른 사람을 중심으로 새로 분석합니다.",
 ];
+export const UNDECIDED = ["undecided", "판단 보류"];
 export const RECOGNISING = ["recognising …", "인식하고 있습니다 …"];
 export const INSECURE = [
   "Browsers record only for pages on https or on this machine (127.0.0.1).",

@@ -11,6 +11,7 @@ import { prepareTrial } from "./trial.js";
 const HISTORY = 60; // chunks that are kept
 const REFRESH_MS = 2000;
 const RETRY_MS = 3000;
+const NOTHING_YET = ["no result yet", "", ""];
 
 const byId = (id) => document.getElementById(id);
 const streams = new Map(); // name -> {record, chunks}
@@ -173,17 +174,20 @@ function drawStream() {
 function drawNow(last, result) {
   setText(byId("stream-time"), result ? `${result.stream_time.toFixed(1)} s` : "–");
   setText(byId("latency"), result ? milliseconds(result.latency) : "–");
-  drawReading(result?.result);
+  drawReading(result);
   notify(byId("notice"), sentencesOf(last));
   if (result?.modalities.video) showPicture(result.chunk);
   else byId("picture").hidden = true;
 }
 
-function drawReading(result) {
-  const [emotion, probability] = result ? reading.emotionOf(result).split(" ") : ["no result yet", ""];
+function drawReading(document) {
+  const [emotion, undecided, probability] = document ? reading.namedIn(document) : NOTHING_YET;
   setText(byId("emotion"), emotion);
+  setText(byId("undecided"), undecided);
   setText(byId("probability"), probability);
-  setText(byId("person"), result ? reading.personOf(result) || "age and gender unknown" : "");
+  setText(byId("conflict"), document ? reading.conflictIn(document) : "");
+  const person = document && (reading.personOf(document.result) || "age and gender unknown");
+  setText(byId("person"), person ?? "");
 }
 
 // What the person being filmed is told: about the chunk, or else about the picture.

@@ -1,5 +1,7 @@
 // What a result says, in words.
 
+import { UNDECIDED } from "./korean.js";
+
 let emotions = {}; // code to name, in code order
 
 export function learn(labels) {
@@ -19,6 +21,15 @@ export function resultOf(document, modality) {
 export function leading(result) {
   return codes().reduce((best, code) => (result[code] > result[best] ? code : best));
 }
+
+// The emotion that a document names, in English and, where it names none, in Korean; and how probable
+// its leading one is.
+export function namedIn({ result, undecided }) {
+  const [emotion, probability] = emotionOf(result).split(" ");
+  return undecided ? [...UNDECIDED, `${emotion} ${probability}`] : [emotion, "", probability];
+}
+
+export const conflictIn = ({ conflict }) => `conflict ${conflict.toFixed(4)}`;
 
 export function emotionOf(result) {
   const code = leading(result);

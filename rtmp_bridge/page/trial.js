@@ -4,7 +4,7 @@ import { ask } from "./bridge.js";
 import * as korean from "./korean.js";
 import { notify } from "./notice.js";
 import { addPanel, drawPanel } from "./panel.js";
-import { emotionOf, personOf } from "./reading.js";
+import { namedIn, personOf } from "./reading.js";
 
 const LONGEST_MS = 10_000;
 
@@ -49,7 +49,7 @@ async function recognise(clip) {
     const query = new URLSearchParams({ text });
     const result = await ask(`recognise?${query}`, { method: "POST", body: clip ?? "" });
     showResult({ text, ...result });
-    notify(status, [summary(result.result)], "done");
+    notify(status, summaryOf(result), "done");
   } catch (problem) {
     notify(status, problem.sentences);
   } finally {
@@ -62,7 +62,11 @@ function problemOf(text, clip) {
   return clip?.size > mostBytes ? korean.tooLarge(clip.size, mostBytes) : null;
 }
 
-const summary = (result) => [emotionOf(result), personOf(result)].filter(Boolean).join(", ");
+function summaryOf(document) {
+  const [emotion, undecided, probability] = namedIn(document);
+  const person = personOf(document.result);
+  return [[`${emotion} ${probability}`, person].filter(Boolean).join(", "), undecided];
+}
 
 function showResult(result) {
   const place = byId("trial-panels");

@@ -29,6 +29,9 @@ DOCUMENT = {
         "video": REPORT | {"result": RESULT},
     },
     "weights": {"text": 0.2, "speech": 0.3, "video": 0.5},
+    "confidence": 0.7,
+    "conflict": 0.25,
+    "undecided": False,
 }
 TENSORS = {
     "TEXT_FEATURES": np.full((1, 512), 1, np.float32),

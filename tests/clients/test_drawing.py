@@ -37,7 +37,10 @@ def anamorphic() -> bytes:
     return encode([cv2.resize(person(), (160, 240))] * 3, codec="mpeg4", aspect=Fraction(2))
 
 
-def captions(monkeypatch, video):
+SURE = {"confidence": 0.5, "conflict": 0.0, "undecided": False}
+
+
+def captions(monkeypatch, video, verdict=SURE):
     """Draw one face of a video with such a report; return what is written."""
     written = []
     text = _Sheet.text
@@ -47,7 +50,7 @@ def captions(monkeypatch, video):
         text(sheet, left, top, words, *style, **named)
 
     monkeypatch.setattr(_Sheet, "text", keep)
-    document = {"result": RESULT, "modalities": {"video": video}, "weights": {}}
+    document = {"result": RESULT, "modalities": {"video": video}, "weights": {}} | verdict
     crops, box = np.zeros((1, 224, 224, 3), np.uint8), np.zeros((1, 4), np.float32)
     faces = Faces(crops, box, np.zeros(1, np.float32))
     draw(Recognition(document), Media(video=[person()]), faces)
@@ -68,13 +71,20 @@ def test_people_of_a_short_recording_are_counted(monkeypatch):
     assert "parts" not in words
 
 
+def test_an_answer_that_is_not_sure_enough_is_drawn_as_undecided(monkeypatch):
+    verdict = {"confidence": 1 / 7, "conflict": 0.75, "undecided": True}
+    words = captions(monkeypatch, {"people": [], "people_seen": 1}, verdict)
+    assert "undecided (happiness 0.14)" in words
+    assert "conflict 0.75" in words
+
+
 @pytest.mark.parametrize(
     "video",
     [animated(), mirrored(), anamorphic(), [heic(np.ascontiguousarray(np.rot90(person())), 3)] * 3],
     ids=["animated", "mirrored", "anamorphic", "heic"],
 )
 def test_the_picture_is_drawn_as_the_server_saw_it(video):
-    document = {"result": RESULT, "modalities": {}, "weights": {}}
+    document = {"result": RESULT, "modalities": {}, "weights": {}} | SURE
     faces = Faces(
         np.zeros((1, 224, 224, 3), np.uint8),
         np.array([[80.0, 60.0, 200.0, 180.0]], np.float32),

@@ -25,6 +25,14 @@ def test_an_answer_speaks_by_name(answer):
     assert answer.gender == {"male": 0.25, "female": 0.75}
 
 
+@pytest.mark.parametrize("undecided", [True, False, None])
+def test_an_answer_that_is_not_sure_enough_names_no_emotion(undecided):
+    answer = Recognition(DOCUMENT | {"undecided": undecided})
+    assert answer.undecided is bool(undecided)
+    assert answer.named == ("undecided (happiness 0.70)" if undecided else "happiness 0.70")
+    assert (answer.top, answer.conflict) == ("happiness", 0.25)
+
+
 def test_a_modality_speaks_for_itself(answer):
     assert list(answer.by_modality) == ["text", "speech", "video"]
     assert answer["video"].age_interval == (25, 40)

@@ -97,6 +97,18 @@ def test_a_cue_of_a_refused_moment_is_short(tmp_path):
     assert len(second.splitlines()[1]) <= 60
 
 
+def test_a_moment_that_is_not_sure_enough_names_no_emotion(tmp_path):
+    unsure = Moment(0.0, 1.0, Recognition(DOCUMENT | {"undecided": True}))
+    for ending in ("jsonl", "vtt", "eaf"):
+        with timeline(tmp_path / f"film.{ending}", "film") as write:
+            write(unsure)
+    values = json.loads((tmp_path / "film.jsonl").read_text(encoding="utf-8"))
+    assert (values["top"], values["undecided"], values["conflict"]) == ("happiness", True, 0.25)
+    assert "undecided (happiness 0.70)" in (tmp_path / "film.vtt").read_text(encoding="utf-8")
+    tiers = ElementTree.parse(tmp_path / "film.eaf").findall("TIER[@TIER_ID='emotion']")
+    assert [value.text for value in tiers[0].iter("ANNOTATION_VALUE")] == ["undecided"]
+
+
 def test_hours_are_written_as_players_want_them(tmp_path):
     with timeline(tmp_path / "film.vtt", "film") as write:
         write(Moment(3661.5, 3662.9996, ANSWER))

@@ -61,6 +61,9 @@ def test_the_demo_clip_is_recognised_from_all_three_modalities(wire, clip, sente
     assert [round(float(p), 4) for p in answer["EMOTION"]] == [
         result["result"][code] for code in EMOTIONS
     ]
+    assert result["confidence"] == max(result["result"][code] for code in EMOTIONS)
+    assert 0 < result["conflict"] < 1
+    assert result["undecided"] in (True, False)
     crops, windows = (result["modalities"][name]["count"] for name in ("video", "speech"))
     assert answer["TEXT_FEATURES"].shape == (1, 512)
     assert answer["VIDEO_FEATURES"].shape == (crops, 4096)
@@ -80,6 +83,12 @@ def test_each_modality_alone_and_each_pair_is_recognised(wire, media, names):
     assert {name for name, weight in result["weights"].items() if weight} == set(names)
     assert all(np.isfinite(value).all() for name, value in answer.items() if name != "RESULT")
     assert ("20000" in result["result"]) == (names != ("text",))
+    if len(names) == 1:
+        assert result["conflict"] == 0
+        own = result["modalities"][names[0]]["result"]
+        assert [result["result"][code] for code in EMOTIONS] == pytest.approx(
+            [own[code] for code in EMOTIONS], abs=2e-4
+        )
 
 
 def test_the_four_ensembles_answer_when_called_directly(wire, clip, media):

@@ -1,35 +1,53 @@
-"""Fusion network: whichever modalities are present to one emotion, age and gender.
+"""Fusion: whichever modalities are present to one emotion, age and gender.
 
-Emotion is a weighted sum of evidence. Each modality brings its log posterior, corrected by a
-learned reading of its feature unless it is alone, times a reliability >= 0 that is learned from
-both. With all reliabilities 1 and no correction this is the product of experts, which is right when
-modalities err independently; training departs from there.
+Emotion is discounted evidence. A modality that is alone answers with its own posterior p. Where
+several are, each may be astray with a chance e, and then its posterior tells nothing; if not, it is
+read with an exponent a of at most 1:
+
+    log fused(c) = sum over modalities of log((1 - e) 7 p(c)^a / Z + e), and a constant
+
+e grows with how far the others contradict what the modality puts first, up to a share that was
+learned for each emotion that it tells of, and is 0 where nobody contradicts; likewise a is then 1.
+So a modality that tells nothing changes nothing. The fused posterior is then held to what its parts
+allow, see `held`. Nothing else moves an emotion: no correction from features, no temperature.
 """
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import torch
-import torch.nn.functional as F  # noqa: N812 - the field's name for it
 from torch import Tensor, nn
 
-from training.contract import EMOTIONS, SPEECH_FEATURE, TEXT_FEATURE, VIDEO_FEATURE
-from training.networks.attention import masked_weights, rows_present
+from training.contract import EMOTIONS
+from training.networks.attention import rows_present
 
+CLASSES = len(EMOTIONS)
+CHANCE = 1 / CLASSES
+LOGIT_OF_CHANCE = -math.log(CLASSES - 1)
 #: Posteriors are kept this far from 0 before their logarithm is taken.
-_SMALLEST = 1e-4
-#: softplus of this is 1.
-_UNIT = 0.5413
+_SMALLEST = 1e-6
+#: Bounds the factor in `between`; float16, which TensorRT may use, holds it.
+_LARGEST = 6e4
 #: Keeps a mean over no rows finite; float16, which TensorRT may use, holds it.
 _NOTHING = 1e-3
+#: No modality is astray for surer than this, nor read with a smaller exponent.
+MOST_ASTRAY, SMALLEST_EXPONENT = 0.98, 0.3
+#: By how much an emotion leads, over chance or over another, so that it counts in full.
+LEAD = 0.1
+#: The most that an emotion gets which a modality puts behind another.
+CONTRADICTED = 0.9
+#: An emotion that no modality puts first has at most so much of the leading one's probability.
+BEHIND = 0.99
 
 
 class Clip(NamedTuple):
     """A batch of B clips as the fusion network takes it; T, N and A are padded rows.
 
     Field by field the served tensors in lower case, with a batch axis in front; counts are [B].
-    `speech_weights` [B,N] say how much each window counts, 0..1.
+    `speech_weights` [B,N] say how much each window counts, 0..1. Of the features only the number of
+    rows is used.
     """
 
     text_features: Tensor
@@ -59,64 +77,150 @@ def is_present(present: Tensor) -> Tensor:
     return (present.amax(1) > 0).to(torch.float32)
 
 
-class Pool(nn.Module):
-    """Attention over rows [B,T,D], as far as each is present, to one summary [B,width]."""
+def contradiction(posteriors: Tensor) -> Tensor:
+    """Say how far the others speak against each one's leader.
 
-    def __init__(self, inputs: int, width: int) -> None:
-        super().__init__()
-        self.hide = nn.Dropout(0.5)
-        self.summary = nn.Linear(inputs, width)
-        self.score = nn.Linear(width, 1)
+    Args:
+        posteriors: [...,M,7].
 
-    def forward(self, rows: Tensor, present: Tensor) -> Tensor:
-        """Pool the present rows; rows that are absent change nothing, NaN included."""
-        rows = torch.where(present > 0, rows, torch.zeros_like(rows))
-        summaries = torch.tanh(self.summary(self.hide(rows)))
-        weights = masked_weights(self.score(summaries).transpose(1, 2), present.transpose(1, 2))
-        return (weights @ summaries).squeeze(1)
+    Returns:
+        [...,M,M], 0 to 1: how much less the second gives the first one's leader than its own. 0
+        where it puts the same first or tells nothing.
+    """
+    leader = nn.functional.one_hot(posteriors.argmax(-1), CLASSES).to(posteriors.dtype)
+    given = leader @ posteriors.transpose(-1, -2)
+    return (posteriors.amax(-1).unsqueeze(-2) - given) / (1 - CHANCE)
+
+
+def firsts(posteriors: Tensor) -> Tensor:
+    """Mark what each of [...,7] puts first; nothing where it tells nothing. Bool [...,7]."""
+    top = posteriors.amax(-1, keepdim=True)
+    return (posteriors >= top) & (top > CHANCE + _NOTHING)
+
+
+def held(raw: Tensor, rest: Tensor, added: Tensor) -> Tensor:
+    """Hold a fused posterior to what its parts allow.
+
+    Each part is looked at as if it were added to the rest. Where it puts the rest's leader first,
+    that leader does not fall; where it puts another first, it does not rise. What leads by less
+    than `LEAD` over chance binds in part. An emotion that a part puts behind another by `LEAD` gets
+    `CONTRADICTED` at most; one that no part puts first does not lead, and gets no more than chance
+    or the most that a part gives it. None gets more than `witnessed`. Within these bounds emotions
+    keep their ratios.
+
+    Args:
+        raw: The posterior [...,7].
+        rest: What the others say without each of P parts [...,P,7].
+        added: What each part says [...,P,7].
+
+    Returns:
+        [...,7].
+    """
+    leader, first = firsts(rest), firsts(added).any(-2)
+    top, best = rest.amax(-1, keepdim=True), added.amax(-1, keepdim=True)
+    binds = ((top - CHANCE) / LEAD).clamp(0, 1)
+    low = torch.where(leader & (added >= best), binds * top, torch.zeros_like(rest)).amax(-2)
+    high = torch.where(leader & (added < best), 1 - binds * (1 - top), torch.ones_like(rest))
+    behind = ((best - added) / LEAD).clamp(0, 1)
+    high = torch.minimum(high, 1 - (1 - CONTRADICTED) * behind).amin(-2)
+    high = torch.minimum(high, witnessed(added))
+    nobodys = torch.minimum(high, added.amax(-2).clamp(min=CHANCE))
+    high = torch.maximum(low, torch.where(first, high, nobodys))
+    fused = between(raw, low, high)
+    leading = torch.where(first, fused, torch.zeros_like(fused)).amax(-1, keepdim=True)
+    nobodys = torch.where(leading > 0, torch.minimum(high, BEHIND * leading), high)
+    return between(raw, low, torch.where(first, high, nobodys))
+
+
+def witnessed(parts: Tensor) -> Tensor:
+    """Say what independent witnesses make of each emotion who know nothing of the others.
+
+    Each of the parts [...,P,7] is taken as if what it does not give an emotion were spread evenly
+    over the others, and counts if that is for the emotion: weak evidence stays weak, however the
+    parts' second choices rule each other out.
+
+    Returns:
+        The probability of each emotion by itself, at least chance [...,7].
+    """
+    chances = parts.clamp(min=_SMALLEST, max=1 - _SMALLEST)
+    evidence = (chances.logit() - LOGIT_OF_CHANCE).clamp(min=0)
+    return torch.sigmoid(evidence.sum(-2) + LOGIT_OF_CHANCE)
+
+
+def between(raw: Tensor, low: Tensor, high: Tensor) -> Tensor:
+    """Scale a posterior [...,7] by the factor that makes it sum to 1, each emotion in its bounds.
+
+    The sum is piecewise linear in the factor, and 1 between two neighbouring bends.
+    """
+    raw = raw.clamp(min=_SMALLEST)
+
+    def total(factor: Tensor) -> Tensor:
+        scaled = factor.unsqueeze(-1) * raw.unsqueeze(-2)
+        return scaled.clamp(min=low.unsqueeze(-2), max=high.unsqueeze(-2)).sum(-1)
+
+    bends = torch.cat([low / raw, (high / raw).clamp(max=_LARGEST)], -1)
+    below, farthest = total(bends) <= 1, bends.amax(-1, keepdim=True)
+    begin = torch.where(below, bends, torch.zeros_like(bends)).amax(-1, keepdim=True)
+    end = torch.where(below, farthest, bends).amin(-1, keepdim=True)
+    reached, beyond = total(torch.cat([begin, end], -1)).split(1, -1)
+    share = ((1 - reached) / (beyond - reached).clamp(min=1e-12)).clamp(0, 1)
+    # Dividing by the sum gives the gradient that the factor would, and never an infinite one.
+    factor = (begin + share * (end - begin)).detach()
+    scaled = (factor * raw).clamp(min=low, max=high)
+    return scaled / scaled.sum(-1, keepdim=True)
 
 
 class Evidence(nn.Module):
-    """One modality's evidence about C classes and how reliable it is."""
+    """Posteriors of the modalities to one.
 
-    def __init__(self, classes: int, summary: int) -> None:
+    Attributes:
+        astray: How prone each modality is to be astray where it tells of an emotion, logits [3,7].
+        exponent: What each one's exponent falls to, logits [3].
+        weight: How much each (row) is contradicted by each other one, logarithms [3,3].
+    """
+
+    #: The two modalities of each pair, by place: the pair without video, speech and text.
+    PAIRS = ((0, 1), (0, 2), (1, 2))
+
+    def __init__(self) -> None:
         super().__init__()
-        self.hide = nn.Dropout(0.5)
-        self.correction = nn.Linear(summary, classes)
-        self.reliability = nn.Sequential(
-            nn.Linear(classes + 2 + summary, 32), nn.ReLU(), nn.Linear(32, 1)
-        )
-        # Training departs from the product of experts.
-        for layer in (self.correction, self.reliability[-1]):
-            nn.init.zeros_(layer.weight)
-            nn.init.zeros_(layer.bias)
+        self.astray = nn.Parameter(torch.full((3, CLASSES), -1.0))
+        self.exponent = nn.Parameter(torch.full((3,), 2.0))
+        self.weight = nn.Parameter(torch.zeros(3, 3))
 
-    def forward(
-        self, posterior: Tensor, summary: Tensor, present: Tensor, alone: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        """Weigh a posterior [B,C] with its summary [B,S]; `present` and `alone` are [B,1].
+    def discounted(self, posteriors: Tensor) -> Tensor:
+        """Return each of [...,3,7] as far as it is believed beside the others."""
+        against = (contradiction(posteriors) * self.weight.exp()).clamp(0, 1).amax(-1, keepdim=True)
+        prone = MOST_ASTRAY * torch.sigmoid(self.astray)
+        astray = against * (posteriors * prone).sum(-1, keepdim=True)
+        least = SMALLEST_EXPONENT + (1 - SMALLEST_EXPONENT) * torch.sigmoid(self.exponent)
+        exponent = 1 - against * (1 - least).unsqueeze(-1)
+        read = (posteriors.clamp(min=_SMALLEST).log() * exponent).softmax(-1)
+        return (1 - astray) * read + astray * CHANCE
 
-        Where a modality is alone it is not corrected: there is nothing to fuse, so its answer
-        stands and only the confidence in it may change.
+    def forward(self, posteriors: Tensor) -> tuple[Tensor, Tensor]:
+        """Fuse [B,3,7], in which uniform rows stand for what is absent.
 
         Returns:
-            Evidence [B,C], to be added to that of others, and reliability [B,1]; both exactly 0
-            when the modality is absent.
+            The fused posterior [B,7] and each modality's own, discounted [B,3,7].
         """
-        chances = torch.where(present > 0, posterior, torch.ones_like(posterior))
-        logs = chances.clamp(min=_SMALLEST).log()
-        logs = logs - logs.mean(1, keepdim=True)
-        seen = torch.cat([logs, logs.amax(1, keepdim=True), summary, alone], 1)
-        reliability = F.softplus(self.reliability(seen) + _UNIT) * present
-        correction = self.correction(self.hide(summary)) * (1 - alone)
-        return (logs + correction) * reliability, reliability
+        whole = (0, 1, 2)
+        members = torch.tensor([[m in part for m in whole] for part in (*self.PAIRS, whole)])
+        among = torch.where(members.unsqueeze(-1), posteriors.unsqueeze(1), CHANCE)
+        discounted = self.discounted(among)
+        raw = discounted.log().sum(-2).softmax(-1)
+        parts = posteriors[:, torch.tensor(self.PAIRS)]
+        pairs = held(raw[:, :3], parts.flip(-2), parts)
+        # What is left without text is the last pair, and so on.
+        return held(raw[:, 3], pairs.flip(-2), posteriors), discounted[:, 3]
 
 
 class AgeGender(nn.Module):
     """Face and voice to one age and gender.
 
-    Age is the face's when there is one and the voice's otherwise: so few speakers' ages are known
-    that a learned share of the voice only added error on people who were not in training.
+    Age is what is read from the face when there is one and from the voice otherwise: so few
+    speakers' ages are known that a learned share of the voice only added error on people who were
+    not in training.
 
     A gender that a source is sure of is taken for as sure as the source was right on people who
     were kept back; then the two are multiplied as independent experts. So none can overrule the
@@ -132,9 +236,6 @@ class AgeGender(nn.Module):
         super().__init__()
         self.register_buffer("mean_age", torch.tensor([35.0]))
         self.register_buffer("gender_errors", torch.tensor([0.006, 0.08]))
-        #: Each source's own bias and slope, so that a reading can be drawn to the mean.
-        self.slope = nn.Parameter(torch.ones(2))
-        self.shift = nn.Parameter(torch.zeros(2))
 
     def forward(
         self, face: tuple[Tensor, Tensor, Tensor], voice: tuple[Tensor, Tensor, Tensor]
@@ -147,71 +248,54 @@ class AgeGender(nn.Module):
         has_face, has_voice = is_present(face[2]), is_present(voice[2])
         years, logits = [], []
         for index, (ages, genders, present) in enumerate((face, voice)):
-            age, gender = mean_present(ages, present), mean_present(genders, present)
-            years.append(
-                self.mean_age + (age - self.mean_age) * self.slope[index] + self.shift[index]
-            )
+            years.append(mean_present(ages, present))
             error = self.gender_errors[index]
             # Without a source its mean is 0 for both genders, which says as little.
-            logits.append((error + (1 - 2 * error) * gender).log())
+            logits.append((error + (1 - 2 * error) * mean_present(genders, present)).log())
         read = torch.where(has_face > 0, years[0], years[1])
         nobody = 1.0 - torch.maximum(has_face, has_voice)
         return torch.where(nobody > 0, self.mean_age, read), logits[0] + logits[1]
 
 
 class FusionNet(nn.Module):
-    """The three modalities of a clip to emotion, age, gender and the modalities' weights.
+    """The three modalities of a clip to emotion, age, gender and the modalities' weights."""
 
-    Attributes:
-        temperatures: What emotion logits are divided by [8], one for each choice of present
-            modalities: 1 for text, plus 2 for speech, plus 4 for video. Fitted after training (Guo
-            et al. 2017, arXiv 1706.04599).
-    """
-
-    def __init__(self, width: int = 48) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self.text, self.speech, self.video = (
-            Pool(inputs, width) for inputs in (TEXT_FEATURE, SPEECH_FEATURE, VIDEO_FEATURE)
-        )
-        self.evidence = nn.ModuleList(Evidence(len(EMOTIONS), width) for _ in range(3))
+        self.evidence = Evidence()
         self.people = AgeGender()
-        self.register_buffer("temperatures", torch.ones(8))
 
     def forward(self, clip: Clip) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Return emotion logits [B,7], years [B,1], gender logits [B,2] and weights [B,3]."""
+        """Return the posterior [B,7], years [B,1], gender logits [B,2] and weights [B,3].
+
+        A modality's weight is how much more its discounted posterior gives its leader than chance,
+        in shares of all.
+        """
         text = rows_present(clip.text_features, clip.text_count)
         speech = rows_present(clip.speech_features, clip.speech_count)
         weights = clip.speech_weights.unsqueeze(-1)
         speech = torch.where(speech > 0, weights.clamp(0.0, 1.0), torch.zeros_like(weights))
         video = rows_present(clip.video_features, clip.video_count)
-        any_present = [is_present(rows) for rows in (text, speech, video)]
-        alone = (sum(any_present) <= 1).float()
-        posteriors = (
-            mean_present(clip.text_emotion, text),
-            mean_present(clip.speech_emotion, speech),
-            clip.video_emotion,
+        present = torch.stack([is_present(rows) for rows in (text, speech, video)], 1)
+        said = torch.stack(
+            [
+                mean_present(clip.text_emotion, text),
+                mean_present(clip.speech_emotion, speech),
+                clip.video_emotion,
+            ],
+            1,
         )
-        summaries = (
-            self.text(clip.text_features, text),
-            self.speech(clip.speech_features, speech),
-            self.video(clip.video_features, video),
-        )
-        parts = [
-            evidence(posterior, summary, present, alone)
-            for evidence, posterior, summary, present in zip(
-                self.evidence, posteriors, summaries, any_present, strict=True
-            )
-        ]
-        reliability = torch.cat([part[1] for part in parts], 1)
-        shares = reliability / (reliability.sum(1, keepdim=True) + 1e-30)
+        # Posteriors that were averaged, or came in half precision, sum to 1 but nearly.
+        posteriors = torch.where(present > 0, said, torch.full_like(said, CHANCE))
+        posteriors = posteriors / posteriors.sum(-1, keepdim=True)
+        emotion, discounted = self.evidence(posteriors)
+        counted = (discounted.amax(-1) - CHANCE + _NOTHING) * present.squeeze(-1)
+        shares = counted / (counted.sum(1, keepdim=True) + 1e-30)
         faces = rows_present(clip.video_age, clip.video_count)
         years, gender = self.people(
             (clip.video_age, clip.video_gender, faces),
             (clip.speech_age, clip.speech_gender, speech),
         )
-        choice = any_present[0] + 2 * any_present[1] + 4 * any_present[2]
-        temperature = self.temperatures[choice.long().squeeze(1)].unsqueeze(1)
-        emotion = (parts[0][0] + parts[1][0] + parts[2][0]) / temperature
         return emotion, years, gender, shares
 
 
@@ -232,5 +316,5 @@ class ServedFusion(nn.Module):
             )
         )
         emotion, years, gender, weights = self.network(clip)
-        outputs = (emotion.softmax(-1), years.clamp(0.0, 110.0), gender.softmax(-1), weights)
+        outputs = (emotion, years.clamp(0.0, 110.0), gender.softmax(-1), weights)
         return tuple(output.squeeze(0) for output in outputs)

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 
-SCHEMA = "multimodal-recognition/2"
+SCHEMA = "multimodal-recognition/3"
 
 #: The seven emotions in code order. Every EMOTION tensor and every label index follows it.
 EMOTION_CODES = {
@@ -57,7 +57,7 @@ ROW_TAIL = len(EMOTIONS) + 1 + len(GENDER_CODES)
 FEATURE_LIMIT = 10_000.0
 SPEECH_ROW = SPEECH_FEATURE + ROW_TAIL + 1
 VIDEO_ROW = VIDEO_FEATURE + ROW_TAIL + PLACE + IDENTITY
-#: Rows of the schema before this one end with [male, female]; they are still read.
+#: Rows of schema 1 end with [male, female]; they are still read. Those of 2 are as these.
 OLD_SPEECH_ROW = SPEECH_FEATURE + ROW_TAIL
 OLD_VIDEO_ROW = VIDEO_FEATURE + ROW_TAIL
 

@@ -17,6 +17,7 @@ from contract import (
     MODALITIES,
     SCHEMA,
 )
+from decision import conflict, read_decision
 from evidence import Evidence
 from refusals import NotFiniteError
 
@@ -24,6 +25,7 @@ from refusals import NotFiniteError
 DECIMALS = 4
 
 _INTERVALS = read_intervals()
+_DECISION = read_decision()
 
 
 def result_json(
@@ -44,12 +46,13 @@ def result_json(
 
     Returns:
         JSON. Age and gender are left out when neither face nor voice could be used: text alone
-        says nothing of them.
+        says nothing of them. `undecided` is null where nobody measured how these networks err.
 
     Raises:
         NotFiniteError: A figure is not finite, and so nothing that JSON can hold.
     """
     seen_or_heard = evidence["speech"].count or evidence["video"].count
+    confidence = float(emotion.max())
     document = {
         "schema": SCHEMA,
         "result": _codes(emotion, age if seen_or_heard else None, gender),
@@ -60,6 +63,9 @@ def result_json(
             name: round(float(weight), DECIMALS)
             for name, weight in zip(MODALITIES, weights, strict=True)
         },
+        "confidence": round(confidence, DECIMALS),
+        "conflict": round(_conflict(evidence.values()), DECIMALS),
+        "undecided": None if _DECISION is None else confidence < _DECISION.confidence,
     }
     try:
         return json.dumps(document, ensure_ascii=False, allow_nan=False)
@@ -83,12 +89,20 @@ def _modality(evidence: Evidence) -> dict:
 
 def _result(evidence: Evidence) -> dict[str, float]:
     """Give a modality's own codes: the means of its rows, each as much as it counts."""
-    emotion = _mean(evidence.emotion.reshape(-1, len(EMOTION_CODES)), evidence.weights)
+    emotion = _posterior(evidence)
     if evidence.modality == "text":
         return _codes(emotion, None, evidence.gender)
     age, gender = (_mean(rows, evidence.weights) for rows in (evidence.age, evidence.gender))
     codes = _person_codes(evidence.modality, emotion, age, gender)
     return codes | (_age_band(float(age[0])) if evidence.modality == "speech" else {})
+
+
+def _conflict(evidence: Iterable[Evidence]) -> float:
+    return conflict([_posterior(one) for one in evidence if one.count])
+
+
+def _posterior(evidence: Evidence) -> np.ndarray:
+    return _mean(evidence.emotion.reshape(-1, len(EMOTION_CODES)), evidence.weights)
 
 
 def _mean(rows: np.ndarray, weights: np.ndarray | None) -> np.ndarray:

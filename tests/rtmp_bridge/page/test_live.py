@@ -54,8 +54,13 @@ def assert_person(text, result):
 def assert_shows(reading, line):
     """Compare a reading with the JSON line of the result that it shows."""
     top = max(EMOTION_CODES, key=line["result"].get)
-    assert reading["emotion"] == EMOTION_CODES[top]
-    assert reading["probability"] == f"{line['result'][top]:.4f}"
+    leading, probability = EMOTION_CODES[top], f"{line['confidence']:.4f}"
+    named = (reading["emotion"], reading["undecided"], reading["probability"])
+    if line["undecided"]:
+        assert named == ("undecided", "판단 보류", f"{leading} {probability}")
+    else:
+        assert named == (leading, "", probability)
+    assert reading["conflict"] == f"conflict {line['conflict']:.4f}"
     assert reading["stream-time"] == f"{line['stream_time']:.1f} s"
     milliseconds = float(reading["latency"].removesuffix(" ms"))
     assert milliseconds == pytest.approx(line["latency"] * 1000, abs=0.51)

@@ -140,13 +140,15 @@ def test_the_charts_are_described_and_their_values_are_in_a_table(open_stream, b
     for panel in reading["panels"].values():
         assert panel["description"].startswith(f"{panel['title']}: ")
     fused = reading["panels"]["fused"]["description"]
-    assert f"last {reading['emotion']} {reading['probability']}" in fused
+    leading = reading["probability"].split()[0] if reading["undecided"] else reading["emotion"]
+    assert f"last {leading} {reading['probability'].split()[-1]}" in fused
     rows = page.locator("#history tbody tr").all_inner_texts()
     lines = bridge.lines("replay")
     assert len(rows) == len(lines)
     for row, line in zip(reversed(rows), lines.values(), strict=True):
         assert row.startswith(f"{line['stream_time']:.1f} s")
         assert all(f"{line['result'][code]:.4f}" in row for code in EMOTION_CODES)
+        assert f"{line['conflict']:.4f}" in row and line["undecided"] == ("undecided" in row)
 
 
 def test_only_news_are_read_out_and_politely(open_stream):
