@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 
 import cv2
 import numpy as np
+from onnxruntime import InferenceSession
 from tqdm import tqdm
 
 from clients.evaluation.asking import read_crop
@@ -35,6 +36,7 @@ TEXT_LOSS = 0.8
 #: A degraded voice is under noise of its own mean power, in log10 with this deviation.
 VOICE_NOISE = 0.3
 READERS = ("text_encoder", "speech_cnn", "vgg_face")
+FRONT_ENDS = ("text_tokenizer", "speech_frontend")
 #: How an item may look: as it is, moved (faces alone), hardly recognisable.
 PLAIN, MOVED, DEGRADED = 0, 1, -1
 
@@ -139,10 +141,13 @@ def few_of_each(rows: Sequence[Sample]) -> list[Sample]:
 
 
 def _digest(repository: Path, chosen: Iterable[Sequence[Sample]]) -> str:
-    """Name the networks and the items that they read."""
+    """Name the networks, their front ends and the items that they read."""
     whole = hashlib.sha256()
     for name in READERS:
         whole.update(network_file(name, repository).read_bytes())
+    for name in FRONT_ENDS:
+        for file in sorted((MODEL_REPOSITORY / name / "1").glob("*.*")):
+            whole.update(file.read_bytes())
     for rows in chosen:
         whole.update(repr([(row.media, row.emotion, row.person) for row in rows]).encode())
     return whole.hexdigest()[:12]
@@ -152,7 +157,7 @@ def _hashed(name: str) -> bytes:
     return hashlib.sha256(name.encode("utf-8", "surrogatepass")).digest()
 
 
-def read_texts(network, rows: Sequence[Sample]) -> np.ndarray:
+def read_texts(network: InferenceSession, rows: Sequence[Sample]) -> np.ndarray:
     """Read sentences as they are and with most of their characters lost: posteriors [N,2,7].
 
     Those that cannot be read are NaN.
@@ -174,9 +179,8 @@ def read_texts(network, rows: Sequence[Sample]) -> np.ndarray:
     return np.array(readings)
 
 
-def read_voices(network, rows: Sequence[Sample]) -> np.ndarray:
-    """Read recordings as they are and under noise: posteriors [N,2,7], NaN without a voice."""
-    hear = front_end("speech_frontend", "sound_worker").hear
+def read_voices(network: InferenceSession, rows: Sequence[Sample]) -> np.ndarray:
+    """Read recordings as they are and under noise: posteriors [N,2,7]."""
     detector = front_end("speech_frontend", "vad").VoiceDetector(
         MODEL_REPOSITORY / "speech_frontend" / "1" / "vad.onnx"
     )
@@ -187,18 +191,31 @@ def read_voices(network, rows: Sequence[Sample]) -> np.ndarray:
 
     readings = []
     for row in tqdm(rows, "speech", disable=None):
-        heard = hear(row.speech.read_bytes(), None, detector)
-        if not heard.count:
-            readings.append(np.full((2, len(EMOTIONS)), np.nan))
-            continue
-        level = np.log10(np.mean(10.0**heard.mels))
-        noise = level + random.normal(0, VOICE_NOISE, heard.mels.shape)
-        noisy = np.log10(10.0**heard.mels + 10.0**noise).astype(np.float32)
-        readings.append(np.stack([posterior(mels, heard.voice) for mels in (heard.mels, noisy)]))
+        mels, voice = heard(row.speech, detector)
+        level = np.log10(np.mean(10.0**mels))
+        noise = level + random.normal(0, VOICE_NOISE, mels.shape)
+        noisy = np.log10(10.0**mels + 10.0**noise).astype(np.float32)
+        readings.append(np.stack([posterior(one, voice) for one in (mels, noisy)]))
     return np.array(readings)
 
 
-def read_faces(network, rows: Sequence[Sample]) -> np.ndarray:
+def heard(path: Path, detector: Callable[[np.ndarray], np.ndarray]) -> tuple[np.ndarray, ...]:
+    """Return the windows of a recording, as serving hears them, and how much each counts.
+
+    Somebody speaks in every recording: one in which the detector hears nobody is taken as it is.
+    """
+    data = path.read_bytes()
+    hearing = front_end("speech_frontend", "sound_worker").hear(data, None, detector)
+    if hearing.count:
+        return hearing.mels, hearing.voice
+    waveform = front_end("speech_frontend", "audio").decode_audio(data, path.name)
+    windows = front_end("speech_frontend", "voiced").windows(waveform)
+    log_mel = front_end("speech_frontend", "log_mel").log_mel
+    mels = np.stack([log_mel(window.sound[:, 0]) for window in windows])
+    return mels, np.ones(len(mels))
+
+
+def read_faces(network: InferenceSession, rows: Sequence[Sample]) -> np.ndarray:
     """Read faces as they are, moved, and coarse, dim and noisy: features [N,3,4096] float16."""
     random = np.random.default_rng(0)
     features = []

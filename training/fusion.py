@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import json
 import logging
+import sys
 from argparse import Namespace
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -59,6 +60,17 @@ LESSONS = (
 )
 #: Whichever modalities there are, of the emotions that are named at most this share is wrong.
 ERROR_RATE = 0.25
+PLAIN_KINDS = ("plain words", "without them")
+MATCHED_TITLES = (
+    *("present", "fused, matched (95 % interval)", "best alone", "its error, times"),
+    *("calibration error", "likelihood, nats"),
+)
+MISLED_TITLES = (
+    *("present", "15 % misled", "calibration error", "wrong above .9"),
+    *("30 % misled", "calibration error", "wrong above .9"),
+    *("disagreeing: above .95", "nobody's choice", "with plain words", "without them"),
+)
+NAMED_TITLES = ("present", "named", "of these wrong")
 #: Every choice of modalities but none, in the order of `MODALITIES`.
 SUBSETS = [[bool(code & 1 << bit) for bit in range(3)] for code in range(1, 8)]
 JOINT = [subset for subset in SUBSETS if sum(subset) > 1]
@@ -261,7 +273,44 @@ def main(arguments: list[str] | None = None) -> None:
         "decision": decision_report(network, unseen, measured, least),
     }
     _write(folder / "report.json", report)
+    sys.stdout.write("\n".join(tables(report["test"], report["decision"])) + "\n")
     _draw(network, {"dev": chosen, "test": unseen}, measured, folder)
+
+
+def tables(figures: dict[str, dict], decision: dict[str, dict]) -> Iterator[str]:
+    """Yield what was measured on `test` as the rows of the model card's three tables."""
+    yield from (_row(*MATCHED_TITLES), _row(*["---"] * len(MATCHED_TITLES)))
+    for names, kinds in figures.items():
+        one = kinds["matched"]
+        bounds = one["interval"]
+        between = "" if bounds is None else f" ({bounds[0]:.3f} to {bounds[1]:.3f})"
+        error = (1 - one["accuracy"]) / (1 - one["best_alone"])
+        yield _row(
+            names,
+            f"{one['accuracy']:.3f}{between}",
+            f"{one['best_alone']:.3f}",
+            f"{error:.2f}",
+            f"{one['calibration_error']:.3f}",
+            f"{one['likelihood']:.3f}",
+        )
+    yield from ("", _row(*MISLED_TITLES), _row(*["---"] * len(MISLED_TITLES)))
+    for names, kinds in figures.items():
+        if "disagreeing" in kinds:
+            cells = []
+            for kind in ("15% misled", "30% misled"):
+                one = kinds[kind]
+                cells += [f"{one[name]:.3f}" for name in ("accuracy", "calibration_error")]
+                cells.append(f"{one['wrong_above_0.9']:.1%}")
+            cells += [f"{kinds['disagreeing'][name]:.1%}" for name in ("above_0.95", "nobodys")]
+            words = [f"{kinds[kind]['accuracy']:.3f}" for kind in PLAIN_KINDS if kind in kinds]
+            yield _row(names, *cells, *(words or ["", ""]))
+    yield from ("", _row(*NAMED_TITLES), _row(*["---"] * len(NAMED_TITLES)))
+    for names, one in decision.items():
+        yield _row(names, f"{one['named']:.0%}", f"{one['wrong']:.1%}")
+
+
+def _row(*cells: str) -> str:
+    return f"| {' | '.join(cells)} |"
 
 
 def _banks(options: Namespace, manifest: Manifest, split: str) -> Banks:

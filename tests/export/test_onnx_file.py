@@ -25,6 +25,20 @@ def test_a_network_is_written_with_its_names_and_free_batch(tmp_path):
     assert graph.input[0].type.tensor_type.shape.dim[0].dim_param == "batch"
 
 
+def test_an_input_that_the_network_ignores_stays_in_the_file(tmp_path):
+    class First(torch.nn.Module):
+        def forward(self, ignored, rows):
+            return rows * 2
+
+    trials = [(torch.zeros(1, dtype=torch.int32), torch.rand(rows, 3)) for rows in (2, 1)]
+    network = Served(First(), ["COUNT", "IN"], ["OUT"], {"IN": {0: "T"}, "OUT": {0: "T"}}, trials)
+    export("tiny", network, tmp_path / "model.onnx")
+    count, rows = onnx.load(tmp_path / "model.onnx").graph.input
+    assert (count.name, rows.name) == ("COUNT", "IN")
+    assert count.type.tensor_type.elem_type == onnx.TensorProto.INT32
+    assert count.type.tensor_type.shape.dim[0].dim_value == 1
+
+
 def test_a_dimension_that_tracing_loses_is_stated_in_the_file(tmp_path):
     class Joined(torch.nn.Module):
         def forward(self, rows):
