@@ -24,6 +24,7 @@ log = logging.getLogger(__name__)
 
 #: Pictures that are shrunk at a time; bounds the memory.
 CHUNK = 128
+PEOPLE_LABELS = ("age", "gender", "corpus")
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,8 @@ class Faces:
     Attributes:
         images: uint8 [N,C,S,S]: grey of 48 px, RGB of 112 px, or with surroundings of `WIDE_SIDE`.
         splits: "train", "dev", "test" or "unused" [N].
-        labels: Name to values [N]: `emotion` index, or `age` in years and `gender` (1 = female).
+        labels: Name to values [N]: `emotion` index, or `age` in years, `gender` (1 = female) and
+            the name of the `corpus`.
         shares: The side of the square that is served, in parts of the image's [N].
     """
 
@@ -72,7 +74,7 @@ def people_faces(manifest: Manifest, folder: Path) -> Faces:
     """
     manifest.require("face", "age")
     manifest.require("face", "gender")
-    return _faces(_people(manifest), ("age", "gender"), folder / "people.npz", ShrinkColour())
+    return _faces(_people(manifest), PEOPLE_LABELS, folder / "people.npz", ShrinkColour())
 
 
 def wide_faces(manifest: Manifest, folder: Path) -> Faces:
@@ -87,7 +89,7 @@ def wide_faces(manifest: Manifest, folder: Path) -> Faces:
         replace(row, face=surroundings(row.face)) if more else row
         for row, more in zip(rows, has_more, strict=True)
     ]
-    faces = _faces(shown, ("age", "gender"), folder / "wide.npz", Whole(), WIDE_SIDE)
+    faces = _faces(shown, PEOPLE_LABELS, folder / "wide.npz", Whole(), WIDE_SIDE)
     return replace(faces, shares=np.where(has_more, 1 / WIDE, 1.0).astype(np.float32))
 
 

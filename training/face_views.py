@@ -70,12 +70,26 @@ def augment_people(faces: Tensor, shares: Tensor) -> Tensor:
     return _cover(_light(_tint(framed), 0.2))
 
 
-def frame(faces: Tensor, shares: Tensor, framing: Framing) -> Tensor:
-    """Look at faces as stated; arguments and result as those of `augment_people`."""
-    count = len(faces)
-    angles = torch.full((count,), math.radians(framing.angle))
-    shifts = torch.tensor([framing.shift]) * shares[:, None]
-    return _look(faces, COLOUR_SIDE, shares * framing.scale, angles, shifts, torch.ones(count))
+def framed(faces: Tensor, shares: Tensor, framing: Framing, chunk: int = 256) -> Tensor:
+    """Look at faces as stated.
+
+    Args:
+        faces: RGB uint8 [B,3,S,S].
+        shares: The side of the served square in parts of S [B].
+        framing: How.
+        chunk: How many at a time; bounds the memory.
+
+    Returns:
+        uint8 [B,3,112,112].
+    """
+    parts = []
+    for images, sides in zip(faces.split(chunk), shares.split(chunk), strict=True):
+        angles = torch.full_like(sides, math.radians(framing.angle))
+        shifts = sides.new_tensor([framing.shift]) * sides[:, None]
+        upright = torch.ones_like(sides)
+        seen = _look(images, COLOUR_SIDE, sides * framing.scale, angles, shifts, upright)
+        parts.append(seen.round().to(torch.uint8))
+    return torch.cat(parts)
 
 
 def _look(

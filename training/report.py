@@ -14,11 +14,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from training import command, metrics
 from training.contract import EMOTIONS
 from training.face import predict
-from training.face_data import Faces, emotion_faces, people_faces
+from training.face_data import Faces, emotion_faces, people_faces, wide_faces
+from training.face_views import FRAMINGS, framed
 from training.fit import trained
 from training.manifest import UNKNOWN
 from training.networks.face import AttributeNet, EmotionNet
@@ -113,27 +115,34 @@ def face_rows(options: Namespace) -> Iterator[Row]:
 
 
 def people_rows(options: Namespace) -> Iterator[Row]:
-    """Age and gender of unseen faces, over all and by group."""
-    folder = options.out / "face"
-    faces = people_faces(command.open_data(options), folder)
+    """Age and gender of unseen faces: over all, by group, and cut otherwise."""
+    folder, manifest = options.out / "face", command.open_data(options)
+    faces, wide = people_faces(manifest, folder), wide_faces(manifest, folder).part("test")
     train, test = faces.part("train"), faces.part("test")
     network = trained(AttributeNet(), folder / "attributes")
-    years, logits = predict(network, test.tensor())
     common, median = commonest(train.labels["gender"]), float(np.median(train.labels["age"]))
-    for name, keep in _groups(test):
-        if not keep.any():
-            continue
-        truths = {key: values[keep] for key, values in test.labels.items()}
-        yield row(
-            f"face gender, {name}",
-            metrics.accuracy,
-            truths["gender"],
-            logits[keep].argmax(1),
-            common,
-        )
+
+    def rows(name: str, years: np.ndarray, logits: np.ndarray, keep: np.ndarray) -> Iterator[Row]:
+        genders, ages = test.labels["gender"][keep], test.labels["age"][keep]
+        guess = logits[keep].argmax(1)
+        yield row(f"face gender, {name}", metrics.accuracy, genders, guess, common)
         for metric in (metrics.mean_absolute_error, metrics.bias):
-            yield row(f"face age, {name}", metric, truths["age"], years[keep, 0], median)
+            yield row(f"face age, {name}", metric, ages, years[keep, 0], median)
+
+    years, logits = predict(network, test.tensor())
+    groups = {name: keep for name, keep in _groups(test) if keep.any()}
+    for name, keep in groups.items():
+        yield from rows(name, years, logits, keep)
     yield row("face age, all", metrics.concordance, test.labels["age"], years[:, 0], median)
+    for name, framing in FRAMINGS.items():
+        answers = predict(network, framed(wide.tensor(), torch.from_numpy(wide.shares), framing))
+        for corpus in _corpora(test):
+            yield from rows(f"{corpus}, {name}", *answers, groups[corpus])
+
+
+def _corpora(faces: Faces) -> list[str]:
+    """Name the corpora; rows need not state one."""
+    return [name for name in np.unique(faces.labels["corpus"]) if name]
 
 
 def _groups(faces: Faces) -> Iterator[tuple[str, np.ndarray]]:
@@ -141,6 +150,8 @@ def _groups(faces: Faces) -> Iterator[tuple[str, np.ndarray]]:
     yield "all", np.ones(len(ages), bool)
     for index, gender in enumerate(("male", "female")):
         yield gender, genders == index
+    for corpus in _corpora(faces):
+        yield corpus, faces.labels["corpus"] == corpus
     for low, high in itertools.pairwise(AGE_BANDS):
         yield f"{low} to {high - 1} years", (ages >= low) & (ages < high)
 

@@ -6,7 +6,7 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="training needs PyTorch (requirements/export.txt)")
 
-from training.face_views import FRAMINGS, Framing, augment, augment_people, frame  # noqa: E402
+from training.face_views import FRAMINGS, Framing, augment, augment_people, framed  # noqa: E402
 from training.framing import WIDE, WIDE_SIDE  # noqa: E402
 
 
@@ -32,9 +32,9 @@ def test_reframed_people_stay_pictures(count):
 
 def _target(framing: Framing) -> torch.Tensor:
     """What is seen of a bright spot on the right of the middle: its place [2], in parts."""
-    wide = torch.zeros(1, 3, WIDE_SIDE, WIDE_SIDE)
-    wide[..., 84:92, 112:120] = 255.0
-    seen = frame(wide, torch.tensor([1 / WIDE]), framing)[0, 0]
+    wide = torch.zeros(1, 3, WIDE_SIDE, WIDE_SIDE, dtype=torch.uint8)
+    wide[..., 84:92, 112:120] = 255
+    seen = framed(wide, torch.tensor([1 / WIDE]), framing)[0, 0].float()
     place = (torch.arange(112) + 0.5) / 112 - 0.5
     return torch.stack([(seen * place).sum(), (seen.T * place).sum()]) / seen.sum()
 
