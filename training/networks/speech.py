@@ -61,21 +61,32 @@ class Encoder(nn.Module):
             The pooled output of the convolutions and of each layer [N,layers+1,1024].
         """
         loudest = mels.amax(dim=(1, 2), keepdim=True)
-        scaled = (torch.maximum(mels, loudest - DYNAMIC_RANGE) + 4.0) / 4.0
+        faintest = loudest - DYNAMIC_RANGE
+        scaled = (torch.maximum(mels, faintest) + 4.0) / 4.0
+        shares = self._shares(mels.amax(2) > faintest.squeeze(2))
         heard = F.gelu(self.conv1(scaled.transpose(1, 2)))
         states = F.gelu(self.conv2(heard)).transpose(1, 2) + self.positions
-        pooled = [pool(states)]
+        pooled = [pool(states, shares)]
         for layer in self.layers:
             states = layer(states)
-            pooled.append(pool(states))
+            pooled.append(pool(states, shares))
         return torch.stack(pooled, 1)
 
+    @staticmethod
+    def _shares(sounding: Tensor) -> Tensor:
+        """Weigh the frames in which there is sound alike: bool [N,200] to [N,100,1], sums of 1.
 
-def pool(states: Tensor) -> Tensor:
-    """Mean and standard deviation over time: [N,T,D] to [N,2D]."""
-    mean = states.mean(1)
+        The front end leaves nothing after the voice; that is no part of how somebody speaks.
+        """
+        frames = F.max_pool1d(sounding.float().unsqueeze(1), 2).transpose(1, 2)
+        return frames / frames.sum(1, keepdim=True)
+
+
+def pool(states: Tensor, shares: Tensor) -> Tensor:
+    """Weighted mean and standard deviation over time: [N,T,D] and [N,T,1] to [N,2D]."""
+    mean = (states * shares).sum(1)
     centred = states - mean.unsqueeze(1)
-    return torch.cat([mean, ((centred * centred).mean(1) + 1e-6).sqrt()], 1)
+    return torch.cat([mean, ((centred * centred * shares).sum(1) + 1e-6).sqrt()], 1)
 
 
 class Heads(nn.Module):
