@@ -19,7 +19,7 @@ from training.networks.face import (  # noqa: E402
     area_matrix,
 )
 from training.networks.fusion import Clip, FusionNet, ServedFusion  # noqa: E402
-from training.networks.speech import Encoder, Heads, pool  # noqa: E402
+from training.networks.speech import Encoder, Heads  # noqa: E402
 from training.networks.text import TextNet  # noqa: E402
 
 
@@ -143,14 +143,6 @@ def test_padding_a_sentence_changes_nothing():
     tokens = [torch.randint(4, 51, (1, length)) for length in (12, 40)]
     padded = [torch.nn.functional.pad(ids, (0, 20)) for ids in tokens]
     torch.testing.assert_close(network(*tokens), network(*padded), atol=1e-5, rtol=0)
-
-
-def test_what_is_pooled_of_a_voice_does_not_hang_on_the_silence_after_it():
-    states = torch.randn(1, 100, 512)
-    shares = torch.zeros(1, 100, 1)
-    shares[:, :40] = 1 / 40
-    expected = torch.cat([states[:, :40].mean(1), states[:, :40].std(1, unbiased=False)], 1)
-    torch.testing.assert_close(pool(states, shares), expected, atol=1e-4, rtol=0)
 
 
 def test_speech_heads_read_what_the_encoder_gives():

@@ -10,6 +10,8 @@ from training.contract import EMOTIONS, GENDER_CODES, SPEECH_FEATURE
 
 #: Of the encoder's six.
 LAYERS = 5
+#: How wide the layer is from which age and gender are read.
+SPEAKER_WIDTH = 256
 #: Ages are learnt as (years - AGE_CENTRE) / AGE_SCALE.
 AGE_CENTRE, AGE_SCALE = 35.0, 15.0
 #: Whisper keeps the loudest 8 decades of power.
@@ -61,32 +63,21 @@ class Encoder(nn.Module):
             The pooled output of the convolutions and of each layer [N,layers+1,1024].
         """
         loudest = mels.amax(dim=(1, 2), keepdim=True)
-        faintest = loudest - DYNAMIC_RANGE
-        scaled = (torch.maximum(mels, faintest) + 4.0) / 4.0
-        shares = self._shares(mels.amax(2) > faintest.squeeze(2))
+        scaled = (torch.maximum(mels, loudest - DYNAMIC_RANGE) + 4.0) / 4.0
         heard = F.gelu(self.conv1(scaled.transpose(1, 2)))
         states = F.gelu(self.conv2(heard)).transpose(1, 2) + self.positions
-        pooled = [pool(states, shares)]
+        pooled = [pool(states)]
         for layer in self.layers:
             states = layer(states)
-            pooled.append(pool(states, shares))
+            pooled.append(pool(states))
         return torch.stack(pooled, 1)
 
-    @staticmethod
-    def _shares(sounding: Tensor) -> Tensor:
-        """Weigh the frames in which there is sound alike: bool [N,200] to [N,100,1], sums of 1.
 
-        The front end leaves nothing after the voice; that is no part of how somebody speaks.
-        """
-        frames = F.max_pool1d(sounding.float().unsqueeze(1), 2).transpose(1, 2)
-        return frames / frames.sum(1, keepdim=True)
-
-
-def pool(states: Tensor, shares: Tensor) -> Tensor:
-    """Weighted mean and standard deviation over time: [N,T,D] and [N,T,1] to [N,2D]."""
-    mean = (states * shares).sum(1)
+def pool(states: Tensor) -> Tensor:
+    """Mean and standard deviation over time: [N,T,D] to [N,2D]."""
+    mean = states.mean(1)
     centred = states - mean.unsqueeze(1)
-    return torch.cat([mean, ((centred * centred * shares).sum(1) + 1e-6).sqrt()], 1)
+    return torch.cat([mean, ((centred * centred).mean(1) + 1e-6).sqrt()], 1)
 
 
 class Heads(nn.Module):
@@ -100,10 +91,12 @@ class Heads(nn.Module):
         self.hide = nn.Dropout(0.6)
         # Layers hear different things: read side by side they tell more than their weighted sum.
         self.feature = nn.Sequential(nn.Linear((layers + 1) * pooled, SPEECH_FEATURE), nn.ReLU())
+        # Who speaks is learnt from corpora without emotions too, and apart: emotion is not moved.
+        self.speaker = nn.Sequential(nn.Linear((layers + 1) * pooled, SPEAKER_WIDTH), nn.ReLU())
         self.dropout = nn.Dropout(0.5)
         self.emotion = nn.Linear(SPEECH_FEATURE, len(EMOTIONS))
-        self.age = nn.Linear(SPEECH_FEATURE, 1)
-        self.gender = nn.Linear(SPEECH_FEATURE, len(GENDER_CODES))
+        self.age = nn.Linear(SPEAKER_WIDTH, 1)
+        self.gender = nn.Linear(SPEAKER_WIDTH, len(GENDER_CODES))
 
     def standardise_by(self, pooled: Tensor) -> None:
         """Take mean and deviation from training data [N,layers+1,1024]."""
@@ -112,11 +105,11 @@ class Heads(nn.Module):
 
     def forward(self, pooled: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Return features [N,768], emotion logits [N,7], years [N,1], gender logits [N,2]."""
-        standard = (pooled - self.mean) / self.deviation
-        features = self.feature(self.hide(standard.flatten(1)))
-        kept = self.dropout(features)
-        years = self.age(kept) * AGE_SCALE + AGE_CENTRE
-        return features, self.emotion(kept), years, self.gender(kept)
+        standard = ((pooled - self.mean) / self.deviation).flatten(1)
+        features = self.feature(self.hide(standard))
+        speaker = self.dropout(self.speaker(self.hide(standard)))
+        years = self.age(speaker) * AGE_SCALE + AGE_CENTRE
+        return features, self.emotion(self.dropout(features)), years, self.gender(speaker)
 
 
 class ServedSpeech(nn.Module):
