@@ -22,8 +22,15 @@ from training.sound import disturb
 from training.splits import UNUSED
 from training.whisper import load_encoder
 
-#: Disturbed copies of each clip, beside the clip itself; fewer when a command is only tried.
-COPIES, QUICK_COPIES = 6, 1
+#: Disturbed copies of a clip beside the clip itself: of one with an emotion, and of one without,
+#: which there are enough of for age and gender; and of any clip when a command is only tried.
+COPIES, PLAIN_COPIES, QUICK_COPIES = 2, 1, 1
+#: How much a window of a clip in which the detector hears nobody counts: little beside others.
+UNVOICED = 0.05
+
+
+#: What is kept of `Windows`; the labels are the manifest's.
+ARRAYS = ("pooled", "clips", "voice", "disturbed")
 
 
 @dataclass(frozen=True)
@@ -33,12 +40,14 @@ class Windows:
     Attributes:
         pooled: The encoder's answers, float16 [N,layers+1,1024].
         clips: Which clip a window is from [N].
+        voice: How much it counts in its clip by its voice, 0 to 1, as in serving [N].
         disturbed: True for windows of augmented copies [N].
         labels: One value a clip, as `manifest.labels_of` gives them.
     """
 
     pooled: np.ndarray
     clips: np.ndarray
+    voice: np.ndarray
     disturbed: np.ndarray
     labels: dict[str, np.ndarray]
 
@@ -56,7 +65,7 @@ class Windows:
         return self.labels[name][self.clips]
 
 
-def recordings(clips: Sequence[Sample], copies: int) -> Iterator[tuple[int, bool, np.ndarray]]:
+def recordings(clips: Sequence[Sample], quick: bool) -> Iterator[tuple[int, bool, np.ndarray]]:
     """Yield (clip, is disturbed, waveform) for each clip and each disturbed copy of it.
 
     Raises:
@@ -72,22 +81,27 @@ def recordings(clips: Sequence[Sample], copies: int) -> Iterator[tuple[int, bool
         except contract.MediaError as error:
             raise ManifestError(f"{clip.where}: speech {clip.speech}: {error}") from error
         yield index, False, waveform
-        random = np.random.default_rng(index)
-        for _ in range(copies):
-            yield index, True, disturb(waveform, random)
+        copies = QUICK_COPIES if quick else COPIES if clip.emotion else PLAIN_COPIES
+        for copy in range(1, copies + 1):
+            yield index, True, disturb(waveform, np.random.default_rng([index, copy]))
 
 
-def heard_windows(waveform: np.ndarray) -> np.ndarray:
-    """Cut a recording into windows as the served front end does, float32 [N,32000].
+def heard_windows(waveform: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Cut a recording into windows as the served front end does.
 
     Somebody speaks in every clip: one in which the detector hears nobody is taken as it is.
+
+    Returns:
+        Sound float32 [N,32000], and how much each window counts by its voice, 0 to 1, [N].
     """
     voiced = front_end("speech_frontend", "voiced")
     contract = front_end("speech_frontend", "contract")
     try:
-        return voiced.voiced_windows(waveform, _detector()).sound
+        heard = voiced.voiced_windows(waveform, _detector())
     except contract.MediaError:
-        return np.stack([window.sound[:, 0] for window in voiced.windows(waveform)])
+        sound = np.stack([window.sound[:, 0] for window in voiced.windows(waveform)])
+        return sound, np.full(len(sound), UNVOICED, np.float32)
+    return heard.sound, heard.voice
 
 
 @lru_cache(maxsize=1)
@@ -97,17 +111,20 @@ def _detector():
     return front_end("speech_frontend", "vad").VoiceDetector(network)
 
 
-def embed(clips: Sequence[Sample], encoder: Encoder, copies: int) -> Windows:
+def embed(clips: Sequence[Sample], encoder: Encoder, quick: bool) -> Windows:
     """Encode every window of every clip and of its disturbed copies."""
     log_mel = front_end("speech_frontend", "log_mel").log_mel
-    pooled, origins, disturbed = [], [], []
-    for clip, is_disturbed, waveform in recordings(clips, copies):
-        mels = np.stack([log_mel(window) for window in heard_windows(waveform)])
+    pooled, voices, origins, disturbed = [], [], [], []
+    for clip, is_disturbed, waveform in recordings(clips, quick):
+        sounds, voice = heard_windows(waveform)
+        mels = np.stack([log_mel(sound) for sound in sounds])
         with torch.no_grad(), multiply_fast():
             pooled.append(encoder(torch.from_numpy(mels)).half().numpy())
+        voices.append(voice)
         origins += [clip] * len(mels)
         disturbed += [is_disturbed] * len(mels)
-    arrays = np.concatenate(pooled), np.array(origins), np.array(disturbed)
+    weights = np.concatenate(voices)
+    arrays = np.concatenate(pooled), np.array(origins), weights, np.array(disturbed)
     return Windows(*arrays, labels_of(clips))
 
 
@@ -129,8 +146,8 @@ def cached_windows(manifest: Manifest, whisper: Path, folder: Path, quick: bool)
     path = folder / "windows.npz"
     if not path.exists():
         encoder = load_encoder(whisper, LAYERS, untrained=quick)
-        windows = embed(clips, encoder, QUICK_COPIES if quick else COPIES)
+        windows = embed(clips, encoder, quick)
         folder.mkdir(parents=True, exist_ok=True)
-        np.savez(path, pooled=windows.pooled, clips=windows.clips, disturbed=windows.disturbed)
+        np.savez(path, **{name: getattr(windows, name) for name in ARRAYS})
     with np.load(path, allow_pickle=False) as arrays:
         return Windows(**arrays, labels=labels_of(clips))

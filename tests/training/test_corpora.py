@@ -145,6 +145,14 @@ def test_a_speaker_of_known_age_is_in_one_split(data, tmp_path):
     assert Counter(split for _, split in ocean) == {"train": 6, "test": 2, "dev": 2}
 
 
+def test_a_speaker_whose_voice_contradicts_the_label_takes_no_part(data, tmp_path):
+    doubted = corpora.DOUBTED[0]
+    with (data / "speech" / "speechocean" / "manifest.csv").open("a", encoding="utf-8") as file:
+        file.write(f"\n0/a.ogg,{doubted},female,21")
+    clips = corpora.open_manifest(data, tmp_path / "out").having("speech", "age")
+    assert {clip.split for clip in clips if clip.person == doubted} == {"unused"}
+
+
 def test_korean_emotional_clips_are_left_to_cross_validation(data, tmp_path):
     clips = corpora.open_manifest(data, tmp_path / "out").having("speech", "emotion")
     assert {clip.split for clip in clips} == {"train"}

@@ -10,6 +10,8 @@ from training.contract import EMOTIONS, GENDER_CODES, SPEECH_FEATURE
 
 #: Of the encoder's six.
 LAYERS = 5
+#: How wide the layer is from which age and gender are read.
+SPEAKER_WIDTH = 256
 #: Ages are learnt as (years - AGE_CENTRE) / AGE_SCALE.
 AGE_CENTRE, AGE_SCALE = 35.0, 15.0
 #: Whisper keeps the loudest 8 decades of power.
@@ -89,10 +91,12 @@ class Heads(nn.Module):
         self.hide = nn.Dropout(0.6)
         # Layers hear different things: read side by side they tell more than their weighted sum.
         self.feature = nn.Sequential(nn.Linear((layers + 1) * pooled, SPEECH_FEATURE), nn.ReLU())
+        # Who speaks is learnt from corpora without emotions too, and apart: emotion is not moved.
+        self.speaker = nn.Sequential(nn.Linear((layers + 1) * pooled, SPEAKER_WIDTH), nn.ReLU())
         self.dropout = nn.Dropout(0.5)
         self.emotion = nn.Linear(SPEECH_FEATURE, len(EMOTIONS))
-        self.age = nn.Linear(SPEECH_FEATURE, 1)
-        self.gender = nn.Linear(SPEECH_FEATURE, len(GENDER_CODES))
+        self.age = nn.Linear(SPEAKER_WIDTH, 1)
+        self.gender = nn.Linear(SPEAKER_WIDTH, len(GENDER_CODES))
 
     def standardise_by(self, pooled: Tensor) -> None:
         """Take mean and deviation from training data [N,layers+1,1024]."""
@@ -101,11 +105,11 @@ class Heads(nn.Module):
 
     def forward(self, pooled: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Return features [N,768], emotion logits [N,7], years [N,1], gender logits [N,2]."""
-        standard = (pooled - self.mean) / self.deviation
-        features = self.feature(self.hide(standard.flatten(1)))
-        kept = self.dropout(features)
-        years = self.age(kept) * AGE_SCALE + AGE_CENTRE
-        return features, self.emotion(kept), years, self.gender(kept)
+        standard = ((pooled - self.mean) / self.deviation).flatten(1)
+        features = self.feature(self.hide(standard))
+        speaker = self.dropout(self.speaker(self.hide(standard)))
+        years = self.age(speaker) * AGE_SCALE + AGE_CENTRE
+        return features, self.emotion(self.dropout(features)), years, self.gender(speaker)
 
 
 class ServedSpeech(nn.Module):
