@@ -33,8 +33,6 @@ from training.text import Sentences, answer_to, baseline, read_sentences
 from training.text import predict as read_text
 
 NEUTRAL = EMOTIONS.index("neutral")
-#: Raters agree on a sentence if at least this share of them chose one emotion.
-AGREED = 0.8
 AGE_BANDS = (0, 13, 20, 40, 60, 200)
 Metric = Callable[[np.ndarray, np.ndarray], float]
 
@@ -270,11 +268,11 @@ def text_rows(options: Namespace) -> Iterator[Row]:
 
 
 def _agreed(sentences: Sentences, indices: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
-    """All sentences of a corpus; and those on which its raters agree, if several were asked."""
+    """All sentences of a corpus; and those on which all raters agree, if several were asked."""
     yield "", np.arange(len(indices))
     largest = sentences.votes[indices].max(1)
     if (largest < 1).any():
-        yield ", raters agree", np.flatnonzero(largest >= AGREED)
+        yield ", raters agree", np.flatnonzero(largest == 1)
 
 
 def main(arguments: list[str] | None = None) -> None:
