@@ -162,20 +162,23 @@ def read_texts(network: InferenceSession, rows: Sequence[Sample]) -> np.ndarray:
 
     Those that cannot be read are NaN.
     """
-    encode = front_end("text_tokenizer", "tokenizer").encode
+    tokenizer = front_end("text_tokenizer", "tokenizer")
     random = np.random.default_rng(0)
 
-    def posterior(text: str) -> np.ndarray:
-        tokens = encode(text)
-        if not tokens.ids.size:
-            return np.full(len(EMOTIONS), np.nan)
+    def posterior(sentence: str) -> np.ndarray:
+        tokens = tokenizer.tokens_of(sentence)
         inputs = {"IDS": tokens.ids[None], "GRAMS": tokens.grams[None]}
         return network.run(["EMOTION"], inputs)[0][0]
 
     readings = []
     for row in tqdm(rows, "text", disable=None):
-        lost = "".join(c for c in row.text if random.random() > TEXT_LOSS) or row.text
-        readings.append(np.stack([posterior(row.text), posterior(lost)]))
+        if not tokenizer.is_korean(row.text):
+            readings.append(np.full((2, len(EMOTIONS)), np.nan))
+            continue
+        whole = tokenizer.normalise(row.text)
+        lost = "".join(c for c in whole if random.random() > TEXT_LOSS)
+        views = (whole, tokenizer.normalise(lost) or whole)
+        readings.append(np.stack([posterior(view) for view in views]))
     return np.array(readings)
 
 

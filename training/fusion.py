@@ -284,12 +284,12 @@ def tables(figures: dict[str, dict], decision: dict[str, dict]) -> Iterator[str]
         one = kinds["matched"]
         bounds = one["interval"]
         between = "" if bounds is None else f" ({bounds[0]:.3f} to {bounds[1]:.3f})"
-        error = (1 - one["accuracy"]) / (1 - one["best_alone"])
+        left = 1 - one["best_alone"]
         yield _row(
             names,
             f"{one['accuracy']:.3f}{between}",
             f"{one['best_alone']:.3f}",
-            f"{error:.2f}",
+            f"{(1 - one['accuracy']) / left:.2f}" if left else "",
             f"{one['calibration_error']:.3f}",
             f"{one['likelihood']:.3f}",
         )
