@@ -1,8 +1,8 @@
 """How far ages read from faces and voices are off: `python -m training.age_intervals --data DIR`.
 
 Asks the served networks about people of known age and writes, for ages that a network reads,
-between which true ages four of five such people are. The intervals are fitted on `dev` and their
-coverage is measured on `test`; the networks have learnt from neither.
+between which true ages at least four of five such people are, in each corpus. The intervals are
+fitted on `dev` and their coverage is measured on `test`; the networks have learnt from neither.
 
 Quantiles of the error in bins of the age read; between the bins' centres the bounds are
 interpolated.
@@ -34,8 +34,8 @@ log = logging.getLogger(__name__)
 OUTPUT = MODEL_REPOSITORY / "recognize" / "1" / "age_intervals.json"
 #: The share of people whose true age is inside.
 COVERAGE = 0.8
-#: The readings that a bin holds at least.
-BIN = 200
+#: The readings that a bin holds at least, and those of a corpus that has a say in its bounds.
+BIN, LEAST = 200, 50
 
 
 def read_ages(samples: Sequence[Sample], medium: str) -> np.ndarray:
@@ -48,12 +48,13 @@ def read_ages(samples: Sequence[Sample], medium: str) -> np.ndarray:
     return np.array([read(sample) for sample in tqdm(samples, medium, disable=None)])
 
 
-def fit_interval(read: np.ndarray, true: np.ndarray) -> list[list[float]]:
-    """Find the bounds of the true age by the age read.
+def fit_interval(read: np.ndarray, true: np.ndarray, corpora: np.ndarray) -> list[list[float]]:
+    """Find the bounds of the true age by the age read: wide enough for each corpus by itself.
 
     Args:
         read: Years that the network reads [N].
         true: The true ones [N].
+        corpora: Whose they are [N].
 
     Returns:
         Rows of (years read, lower bound, upper bound), rising in the first.
@@ -61,8 +62,12 @@ def fit_interval(read: np.ndarray, true: np.ndarray) -> list[list[float]]:
     rows = []
     for part in np.array_split(np.argsort(read), max(1, len(read) // BIN)):
         error = true[part] - read[part]
+        groups = [error[corpora[part] == corpus] for corpus in np.unique(corpora[part])]
+        # Of a few people quantiles say little.
+        sure = [group for group in groups if len(group) >= LEAST] or [error]
         beyond = (1 - COVERAGE) / 2
-        low, high = np.quantile(error, [beyond, 1 - beyond])
+        low = min(np.quantile(group, beyond) for group in sure)
+        high = max(np.quantile(group, 1 - beyond) for group in sure)
         centre = float(np.median(read[part]))
         rows.append([round(float(value), 1) for value in (centre, centre + low, centre + high)])
     return rows
@@ -131,7 +136,7 @@ def main(arguments: list[str] | None = None) -> None:
         there = ~np.isnan(read)
         corpora = np.array([row.corpus for row in samples])
         fitted = there & ~is_test
-        rows = fit_interval(read[fitted], true[fitted])
+        rows = fit_interval(read[fitted], true[fitted], corpora[fitted])
         document[modality] = rows
         _report(modality, rows, corpora, read, true, there & is_test)
     OUTPUT.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
