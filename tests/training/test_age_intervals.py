@@ -10,7 +10,7 @@ from training.age_intervals import covered, fit_interval
 def test_a_corpus_that_errs_more_is_covered_as_well():
     draw = np.random.default_rng(0)
     read = draw.uniform(10, 70, 4_000)
-    corpora = np.where(np.arange(4_000) % 4, "even", "uneven")
+    corpora = np.where(np.arange(4_000) % 2, "even", "uneven")
     true = read + draw.normal(0, np.where(corpora == "even", 2.0, 6.0))
     fitted = np.arange(4_000) < 2_000
     rows = fit_interval(read[fitted], true[fitted], corpora[fitted])
