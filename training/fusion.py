@@ -25,7 +25,7 @@ from torch import Tensor
 from training import command, metrics
 from training.banks import Banks, build_banks
 from training.contract import EMOTIONS, MODALITIES
-from training.fit import Schedule, fit
+from training.fit import Schedule, fit, here
 from training.manifest import Manifest
 from training.networks.fusion import FusionNet
 from training.networks.video import VideoNet
@@ -103,13 +103,13 @@ def train_video(
     network = VideoNet()
     with torch.no_grad():
         for place, values in zip(network.emotion.parameters(), layer, strict=True):
-            place.copy_(torch.from_numpy(values))
+            place.copy_(here(values))
 
     def loss(indices: Tensor) -> Tensor:
         random = _chance()
         items = random.integers(0, len(banks.face_emotions), len(indices))
         logits = network(*draw_sequences(banks, items, random))
-        return F.cross_entropy(logits, torch.from_numpy(banks.face_emotions[items]))
+        return F.cross_entropy(logits, here(banks.face_emotions[items]))
 
     fit(network, clips, loss, dict, schedule, folder)
     return network
@@ -122,8 +122,8 @@ def train_fusion(
 
     def loss(indices: Tensor) -> Tensor:
         drawn = draw_lessons(pools, len(indices), _chance())
-        fused, _ = network.evidence(torch.from_numpy(drawn.posteriors))
-        return F.nll_loss(fused.clamp(min=1e-6).log(), torch.from_numpy(drawn.emotions))
+        fused, _ = network.evidence(here(drawn.posteriors))
+        return F.nll_loss(fused.clamp(min=1e-6).log(), here(drawn.emotions))
 
     fit(network, clips, loss, dict, schedule, folder)
 
@@ -149,7 +149,7 @@ def _chance() -> np.random.Generator:
 def fuse(network: FusionNet, clips: Clips) -> np.ndarray:
     """Return the fused posteriors [B,7]."""
     with torch.no_grad():
-        return network.evidence(torch.from_numpy(clips.posteriors))[0].numpy()
+        return network.evidence(here(clips.posteriors))[0].numpy(force=True)
 
 
 def least_confidence(truth: np.ndarray, posteriors: np.ndarray) -> float:

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from training.banks import DEGRADED, MOVED, PLAIN, Banks
 from training.contract import EMOTIONS
+from training.fit import here
 from training.networks.video import VideoNet
 
 MOST_FACES = 12
@@ -96,7 +97,7 @@ def pools_of(banks: Banks, video: VideoNet, random: np.random.Generator) -> list
             items = np.arange(start, min(start + CHUNK, count))
             with torch.no_grad():
                 logits = video(*draw_sequences(banks, items, random, spoilt))
-            parts.append(logits.softmax(-1).numpy())
+            parts.append(logits.softmax(-1).numpy(force=True))
         views.append(np.concatenate(parts))
     return [
         Pool(banks.texts, banks.text_emotions, banks.text_people),
@@ -123,7 +124,7 @@ def draw_sequences(
     rows = np.zeros((len(parts), max(map(len, parts)), parts[0].shape[1]), np.float32)
     for target, part in zip(rows, parts, strict=True):
         target[: len(part)] = part
-    return torch.from_numpy(rows), torch.tensor([len(part) for part in parts])
+    return here(rows), torch.tensor([len(part) for part in parts])
 
 
 def _sequence(banks: Banks, chosen: int, random: np.random.Generator, spoilt: bool) -> np.ndarray:

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from training import command, metrics
 from training.contract import EMOTIONS
-from training.fit import Schedule, fit, keep
+from training.fit import Schedule, fit, here, keep
 from training.manifest import UNKNOWN
 from training.networks.speech import AGE_CENTRE, AGE_SCALE, Heads
 from training.pictures import draw_confusions
@@ -47,7 +47,7 @@ def class_masks(windows: Windows) -> Tensor:
     for corpus in np.unique(corpora):
         held = np.isin(np.arange(len(EMOTIONS)), emotions[corpora == corpus])
         masks[corpora == corpus] = np.where(held, 0.0, ABSENT)
-    return torch.from_numpy(masks[windows.clips])
+    return here(masks[windows.clips])
 
 
 def clip_predictions(
@@ -59,7 +59,7 @@ def clip_predictions(
         `clip` [C], `emotion` [C,7], `age` [C], `gender` [C,2].
     """
     with torch.no_grad():
-        outputs = network(windows.heard(indices))
+        outputs = network(here(windows.heard(indices)))
     values = (outputs[1].softmax(-1), outputs[2], outputs[3].softmax(-1))
     clips, slots = np.unique(windows.clips[indices], return_inverse=True)
     voice = windows.voice[indices].astype(float)
@@ -67,7 +67,7 @@ def clip_predictions(
     means = []
     for value in values:
         total = np.zeros((len(clips), value.shape[1]))
-        np.add.at(total, slots, value.numpy() * voice[:, None])
+        np.add.at(total, slots, value.numpy(force=True) * voice[:, None])
         means.append(total / counts)
     return {"clip": clips, "emotion": means[0], "age": means[1][:, 0], "gender": means[2]}
 
@@ -105,7 +105,7 @@ def evenness(windows: Windows, train: np.ndarray) -> Tensor:
     alike = 1 / np.bincount(clips)[clips]
     by_voice = voice / np.bincount(clips, voice)[clips]
     shares = counts[kinds] ** -0.5 * (VOICE_SHARE * by_voice + (1 - VOICE_SHARE) * alike)
-    return torch.from_numpy(np.where(known, shares, 0.3 * shares))
+    return here(np.where(known, shares, 0.3 * shares))
 
 
 def train_network(windows: Windows, options: argparse.Namespace, folder: Path) -> Heads:
@@ -113,10 +113,10 @@ def train_network(windows: Windows, options: argparse.Namespace, folder: Path) -
     torch.manual_seed(options.seed)
     network = Heads()
     train = windows.of("train", disturbed=True)
-    heard = windows.heard(train)
+    heard = here(windows.heard(train))
     network.standardise_by(heard)
     emotions, genders, ages = (
-        torch.from_numpy(windows.label(name)[train]) for name in ("emotion", "gender", "age")
+        here(windows.label(name)[train]) for name in ("emotion", "gender", "age")
     )
     masks, shares = class_masks(windows)[train], evenness(windows, train)
 

@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from clients.errors import ManifestError
 from clients.evaluation.manifest import Sample
-from training.fit import multiply_fast
+from training.fit import here, multiply_fast
 from training.manifest import Manifest, labels_of
 from training.networks.speech import LAYERS, Encoder
 from training.serving_code import MODEL_REPOSITORY, front_end
@@ -119,7 +119,7 @@ def embed(clips: Sequence[Sample], encoder: Encoder, quick: bool) -> Windows:
         sounds, voice = heard_windows(waveform)
         mels = np.stack([log_mel(sound) for sound in sounds])
         with torch.no_grad(), multiply_fast():
-            pooled.append(encoder(torch.from_numpy(mels)).half().numpy())
+            pooled.append(encoder(here(mels)).half().numpy(force=True))
         voices.append(voice)
         origins += [clip] * len(mels)
         disturbed += [is_disturbed] * len(mels)

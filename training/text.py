@@ -31,7 +31,7 @@ from torch import Tensor
 from training import command, metrics
 from training.contract import EMOTIONS, TEXT_FEATURE
 from training.e5 import load_encoder, read_source
-from training.fit import Schedule, fit, keep, multiply_fast
+from training.fit import Schedule, fit, here, keep, multiply_fast
 from training.made_sentences import MADE, made_sentences
 from training.manifest import Manifest, labels_of, votes_of
 from training.networks.text import GRAM_SHARE, TextNet, lose
@@ -129,7 +129,7 @@ def _padded(rows: list[np.ndarray]) -> Tensor:
     padded = np.zeros((len(rows), max(len(row) for row in rows)), np.int32)
     for place, row in zip(padded, rows, strict=True):
         place[: len(row)] = row
-    return torch.from_numpy(padded)
+    return here(padded)
 
 
 def read_sentences(manifest: Manifest) -> Sentences:
@@ -309,7 +309,7 @@ def predict(
     with torch.no_grad():
         for part in _alike(sentences, indices):
             outputs = network(*sentences.batch(indices[part]))
-            features[part], logits[part] = (output.numpy() for output in outputs)
+            features[part], logits[part] = (output.numpy(force=True) for output in outputs)
     return features, logits
 
 
@@ -319,10 +319,8 @@ def answer_to(network: TextNet, text: str) -> np.ndarray | None:
         return None
     tokens = _tokenizer().encode(text)
     with torch.no_grad():
-        _, logits = network(
-            torch.from_numpy(tokens.ids[None]), torch.from_numpy(tokens.grams[None])
-        )
-    return logits.softmax(-1)[0].numpy()
+        _, logits = network(here(tokens.ids[None]), here(tokens.grams[None]))
+    return logits.softmax(-1)[0].numpy(force=True)
 
 
 def _alike(sentences: Sentences, indices: np.ndarray) -> Iterator[np.ndarray]:
@@ -361,11 +359,11 @@ def train_text(
     opinions = _remembered(folder / "opinions.npy", ask)
     if begun:
         network.encoder.keep(KEPT_LAYERS)
-    targets = torch.from_numpy(mix_votes(sentences, train, opinions))
-    weights = torch.from_numpy(chances(sentences, train))
+    targets = here(mix_votes(sentences, train, opinions))
+    weights = here(chances(sentences, train))
 
     def loss(indices: Tensor) -> Tensor:
-        drawn = torch.multinomial(weights, len(indices), replacement=True).numpy()
+        drawn = torch.multinomial(weights, len(indices), replacement=True).numpy(force=True)
         pieces = varied_pieces([sentences.texts[train[index]] for index in drawn])
         ranked = sorted(range(len(drawn)), key=lambda place: len(pieces[place]))
         logits = []
@@ -376,7 +374,7 @@ def train_text(
 
     def measure() -> dict[str, float]:
         return _scores(
-            sentences, "dev", lambda indices: reading(network, sentences, indices).numpy()
+            sentences, "dev", lambda indices: reading(network, sentences, indices).numpy(force=True)
         )
 
     fit(network, round(float(weights.sum())), loss, measure, schedule, folder)
@@ -405,8 +403,8 @@ def evening(sentences: Sentences, indices: np.ndarray) -> np.ndarray:
 def _take_grams(network: TextNet, model: LinearModel, added: np.ndarray) -> None:
     """Give a network the linear model, which also brings what is added to the sum of both."""
     table, bias = model.tables(_tokenizer().BUCKETS)
-    network.grams.table.copy_(torch.from_numpy(table))
-    network.grams.bias.copy_(torch.from_numpy(bias + added / GRAM_SHARE))
+    network.grams.table.copy_(here(table))
+    network.grams.bias.copy_(here(bias + added / GRAM_SHARE))
 
 
 def _better_known(
@@ -421,14 +419,14 @@ def _better_known(
     held = sentences.by_corpus("dev")
     for corpus, rows in held.items():
         mine = np.flatnonzero(sentences.corpora[indices] == corpus)
-        guess = reading(network, sentences, rows).argmax(1).numpy()
+        guess = reading(network, sentences, rows).argmax(1).numpy(force=True)
         own = metrics.unweighted_recall(sentences.emotions[rows], guess)
         taught = metrics.unweighted_recall(
             sentences.emotions[indices[mine]], opinions[mine].argmax(1)
         )
         log.info("%s: mean recall of the start %.3f, of the teacher %.3f", corpus, own, taught)
         if own > taught:
-            answers = reading(network, sentences, indices[mine]).softmax(-1).numpy()
+            answers = reading(network, sentences, indices[mine]).softmax(-1).numpy(force=True)
             known[mine] = (answers + opinions[mine]) / 2
     return known
 

@@ -29,7 +29,9 @@ class TryIt:
 
     def result(self):
         """Return each panel's values."""
-        self.page.locator("#trial-status[data-kind=done]").wait_for()
+        status = self.page.locator("#trial-status:is([data-kind=done],[data-kind=problem])")
+        status.wait_for()
+        assert status.get_attribute("data-kind") == "done", status.inner_text()
         return {
             panel.get_attribute("data-modality"): panel.locator(".value").all_inner_texts()
             for panel in self.page.locator("#trial-panels article").all()
