@@ -42,7 +42,7 @@ from training.serving_code import front_end
 
 log = logging.getLogger(__name__)
 
-SCHEDULE = Schedule(epochs=2, batch=64, rate=2e-4, decay=0.01, bfloat16=True)
+SCHEDULE = Schedule(epochs=6, batch=64, rate=2e-4, decay=0.01, bfloat16=True)
 #: Word pieces of a training sentence that are read, and the last mark.
 LONGEST = 40
 #: Share of the pieces that training hides, and the id of an unknown piece, which they become.
@@ -61,7 +61,7 @@ BALANCE = 0.6
 
 
 #: How far the answers are evened: this power of how much of an emotion is drawn is taken back.
-EVENING = 0.4
+EVENING = 0.3
 
 
 @dataclass(frozen=True)
