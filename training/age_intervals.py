@@ -28,6 +28,7 @@ from clients.evaluation.manifest import Sample
 from training import metrics
 from training.corpora import open_manifest
 from training.serving_code import MODEL_REPOSITORY, front_end, served_network
+from training.speech_data import voice_detector
 
 log = logging.getLogger(__name__)
 
@@ -92,12 +93,9 @@ def _face_reader() -> Callable[[Sample], float]:
 def _voice_reader() -> Callable[[Sample], float]:
     network = served_network("speech_cnn")
     hear = front_end("speech_frontend", "sound_worker").hear
-    detector = front_end("speech_frontend", "vad").VoiceDetector(
-        MODEL_REPOSITORY / "speech_frontend" / "1" / "vad.onnx"
-    )
 
     def read(sample: Sample) -> float:
-        heard = hear(sample.speech.read_bytes(), None, detector)
+        heard = hear(sample.speech.read_bytes(), None, voice_detector())
         if not heard.count:
             return float("nan")
         ages = network.run(["AGE"], {"MELS": heard.mels})[0].ravel()
@@ -130,7 +128,8 @@ def main(arguments: list[str] | None = None) -> None:
     for modality, medium in (("video", "face"), ("speech", "speech")):
         # The years that stand for an age group are nobody's.
         known = [row for row in manifest.having(medium, "age") if not row.age_group]
-        samples = [row for row in known if row.split != "train" or row.corpus in options.untaught]
+        held = ("dev", "test")
+        samples = [row for row in known if row.split in held or row.corpus in options.untaught]
         read, true = read_ages(samples, medium), np.array([row.age for row in samples])
         is_test = np.array([row.split == "test" for row in samples])
         there = ~np.isnan(read)

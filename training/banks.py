@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -23,6 +23,7 @@ from clients.evaluation.manifest import Sample
 from training.contract import EMOTIONS
 from training.manifest import Manifest, labels_of
 from training.serving_code import MODEL_REPOSITORY, front_end, network_file, served_network
+from training.speech_data import heard_mels
 from training.splits import fold_of
 
 log = logging.getLogger(__name__)
@@ -162,6 +163,7 @@ def read_texts(network: InferenceSession, rows: Sequence[Sample]) -> np.ndarray:
 
     Those that cannot be read are NaN.
     """
+    spelling = front_end("text_tokenizer", "normalisation")
     tokenizer = front_end("text_tokenizer", "tokenizer")
     random = np.random.default_rng(0)
 
@@ -172,21 +174,19 @@ def read_texts(network: InferenceSession, rows: Sequence[Sample]) -> np.ndarray:
 
     readings = []
     for row in tqdm(rows, "text", disable=None):
-        if not tokenizer.is_korean(row.text):
+        whole = spelling.korean_sentence(row.text)
+        if whole is None:
             readings.append(np.full((2, len(EMOTIONS)), np.nan))
             continue
-        whole = tokenizer.normalise(row.text)
         lost = "".join(c for c in whole if random.random() > TEXT_LOSS)
-        views = (whole, tokenizer.normalise(lost) or whole)
+        views = (whole, spelling.normalise(lost) or whole)
         readings.append(np.stack([posterior(view) for view in views]))
     return np.array(readings)
 
 
 def read_voices(network: InferenceSession, rows: Sequence[Sample]) -> np.ndarray:
     """Read recordings as they are and under noise: posteriors [N,2,7]."""
-    detector = front_end("speech_frontend", "vad").VoiceDetector(
-        MODEL_REPOSITORY / "speech_frontend" / "1" / "vad.onnx"
-    )
+    decode = front_end("speech_frontend", "audio").decode_audio
     random = np.random.default_rng(0)
 
     def posterior(mels: np.ndarray, voice: np.ndarray) -> np.ndarray:
@@ -194,28 +194,12 @@ def read_voices(network: InferenceSession, rows: Sequence[Sample]) -> np.ndarray
 
     readings = []
     for row in tqdm(rows, "speech", disable=None):
-        mels, voice = heard(row.speech, detector)
+        mels, voice = heard_mels(decode(row.speech.read_bytes(), row.speech.name))
         level = np.log10(np.mean(10.0**mels))
         noise = level + random.normal(0, VOICE_NOISE, mels.shape)
         noisy = np.log10(10.0**mels + 10.0**noise).astype(np.float32)
         readings.append(np.stack([posterior(one, voice) for one in (mels, noisy)]))
     return np.array(readings)
-
-
-def heard(path: Path, detector: Callable[[np.ndarray], np.ndarray]) -> tuple[np.ndarray, ...]:
-    """Return the windows of a recording, as serving hears them, and how much each counts.
-
-    Somebody speaks in every recording: one in which the detector hears nobody is taken as it is.
-    """
-    data = path.read_bytes()
-    hearing = front_end("speech_frontend", "sound_worker").hear(data, None, detector)
-    if hearing.count:
-        return hearing.mels, hearing.voice
-    waveform = front_end("speech_frontend", "audio").decode_audio(data, path.name)
-    windows = front_end("speech_frontend", "voiced").windows(waveform)
-    log_mel = front_end("speech_frontend", "log_mel").log_mel
-    mels = np.stack([log_mel(window.sound[:, 0]) for window in windows])
-    return mels, np.ones(len(mels))
 
 
 def read_faces(network: InferenceSession, rows: Sequence[Sample]) -> np.ndarray:

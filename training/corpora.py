@@ -25,8 +25,8 @@ from tqdm import tqdm
 
 from clients.errors import ManifestError
 from training import held_corpora
-from training.contract import EMOTIONS
 from training.framing import cut_wide, surroundings
+from training.held_corpora.layout import Row, emotion_named, votes_cell
 from training.likeness import like_sentences
 from training.manifest import Manifest, read_manifest, relative, row_of, write_manifest
 from training.serving_code import MODEL_REPOSITORY, front_end
@@ -42,9 +42,6 @@ from training.splits import (
 log = logging.getLogger(__name__)
 
 MANIFEST = "manifest.csv"
-Row = dict[str, object]
-#: The data sets' names of emotions that the contract calls otherwise.
-_SYNONYMS = {"happy": "happiness", "angry": "anger", "sad": "sadness"}
 #: Adults of speechocean whose voice contradicts the gender stated: the median of two women's
 #: fundamental frequency is 124 and 116 Hz, that of a man of 19 years is 241 Hz.
 DOUBTED = ("speechocean-2380", "speechocean-2430", "speechocean-3023")
@@ -102,7 +99,7 @@ def fer2013(path: Path, folder: Path) -> Iterator[Row]:
     """
     with np.load(path, allow_pickle=False) as archive:
         images, validation = archive["images"], archive["is_validation"]
-        names = [emotion_name(str(label)) for label in archive["labels"]]
+        names = [emotion_named(str(label)) for label in archive["labels"]]
         emotions = archive["emotions"]
     groups = like_pictures(images)
     measured = set(groups[validation])
@@ -225,7 +222,7 @@ def speech(path: Path, folder: Path) -> Iterator[Row]:
         yield {
             "speech": relative(path.parent / row["path"], folder),
             "person": row["speaker"],
-            "emotion": emotion_name(row["emotion"]),
+            "emotion": emotion_named(row["emotion"]),
             "age": row["age"] or GROUP_YEARS.get(row["age_group"], ""),
             "age_group": row["age_group"],
             "gender": row["gender"],
@@ -260,7 +257,7 @@ def utterances(path: Path, folder: Path) -> Iterator[Row]:
         for row in csv.DictReader(file):
             yield {
                 "text": row["text"],
-                "emotion": emotion_name(row["label"]),
+                "emotion": emotion_named(row["label"]),
                 "split": split_of(sentence_name(row["text"]), dev=0.06, test=0.06),
                 "corpus": "korean-utterances",
             }
@@ -273,7 +270,7 @@ def dialogue(path: Path, folder: Path) -> Iterator[Row]:
     """
     with path.open(encoding="utf-8", newline="") as file:
         for row in csv.DictReader(file):
-            emotion, votes = emotion_name(row["label"]), _votes(row["corpus"], row["votes"])
+            emotion, votes = emotion_named(row["label"]), _votes(row["corpus"], row["votes"])
             if not emotion and not votes:
                 continue
             # The few acted dialogues would hardly be measured by a sixteenth of them.
@@ -295,10 +292,10 @@ def _votes(corpus: str, cell: str) -> str:
         counts = {name: len(chosen & labels) for name, labels in KOTE_LABELS.items()}
     elif ":" in cell:
         pairs = (vote.split(":") for vote in cell.split())
-        counts = {emotion_name(name): int(count) for name, count in pairs}
+        counts = {emotion_named(name): int(count) for name, count in pairs}
     else:
         return ""
-    return " ".join(f"{name}:{count}" for name, count in counts.items() if name and count)
+    return votes_cell(counts)
 
 
 #: Which of kote's 44 labels each emotion holds; the others belong to none or to several.
@@ -358,12 +355,6 @@ SOURCES: dict[str, Callable[[Path, Path], Iterator[Row]]] = {
     "text/korean_utterances.csv": utterances,
     "text/korean_dialogue.csv": dialogue,
 }
-
-
-def emotion_name(label: str) -> str:
-    """Give a data set's label its name in the contract; empty when it is none of the seven."""
-    name = _SYNONYMS.get(label, label)
-    return name if name in EMOTIONS else ""
 
 
 def main(arguments: list[str] | None = None) -> None:

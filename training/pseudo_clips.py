@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from training import metrics
 from training.banks import DEGRADED, MOVED, PLAIN, Banks
 from training.contract import EMOTIONS
 from training.fit import here
@@ -22,8 +23,6 @@ from training.networks.video import VideoNet
 MOST_FACES = 12
 #: Sequences that are read at a time.
 CHUNK = 128
-#: A group whose share resampling may give an interval of.
-FEWEST_GROUPS = 10
 
 
 @dataclass(frozen=True)
@@ -226,12 +225,13 @@ def interval(
         rounds: Of resampling.
 
     Returns:
-        The 2.5 % and 97.5 % quantile; None if a modality has fewer than `FEWEST_GROUPS` people.
+        The 2.5 % and 97.5 % quantile; None if a modality has fewer than `metrics.FEWEST_GROUPS`
+        people.
     """
     random = np.random.default_rng(0)
     used = np.flatnonzero(clips.present[0])
     groups = [np.unique(pools[m].people[clips.items[:, m]], return_inverse=True)[1] for m in used]
-    if any(group.max() + 1 < FEWEST_GROUPS for group in groups):
+    if any(group.max() + 1 < metrics.FEWEST_GROUPS for group in groups):
         return None
     means = []
     for _ in range(rounds):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -86,26 +86,27 @@ def recordings(clips: Sequence[Sample], quick: bool) -> Iterator[tuple[int, bool
             yield index, True, disturb(waveform, np.random.default_rng([index, copy]))
 
 
-def heard_windows(waveform: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def heard_mels(waveform: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Cut a recording into windows as the served front end does.
 
     Somebody speaks in every clip: one in which the detector hears nobody is taken as it is.
 
     Returns:
-        Sound float32 [N,32000], and how much each window counts by its voice, 0 to 1, [N].
+        Mels float32 [N,200,80], and how much each window counts by its voice, 0 to 1, [N].
     """
-    voiced = front_end("speech_frontend", "voiced")
     contract = front_end("speech_frontend", "contract")
+    served = front_end("speech_frontend", "log_mel")
     try:
-        heard = voiced.voiced_windows(waveform, _detector())
+        heard = served.log_mel_windows(waveform, voice_detector())
     except contract.MediaError:
-        sound = np.stack([window.sound[:, 0] for window in voiced.windows(waveform)])
-        return sound, np.full(len(sound), UNVOICED, np.float32)
-    return heard.sound, heard.voice
+        windows = front_end("speech_frontend", "voiced").windows(waveform)
+        mels = np.stack([served.log_mel(window.sound[:, 0]) for window in windows])
+        return mels, np.full(len(mels), UNVOICED, np.float32)
+    return heard.mels, heard.voice
 
 
 @lru_cache(maxsize=1)
-def _detector():
+def voice_detector() -> Callable[[np.ndarray], np.ndarray]:
     """Load the served detector of voice."""
     network = MODEL_REPOSITORY / "speech_frontend" / "1" / "vad.onnx"
     return front_end("speech_frontend", "vad").VoiceDetector(network)
@@ -113,11 +114,9 @@ def _detector():
 
 def embed(clips: Sequence[Sample], encoder: Encoder, quick: bool) -> Windows:
     """Encode every window of every clip and of its disturbed copies."""
-    log_mel = front_end("speech_frontend", "log_mel").log_mel
     pooled, voices, origins, disturbed = [], [], [], []
     for clip, is_disturbed, waveform in recordings(clips, quick):
-        sounds, voice = heard_windows(waveform)
-        mels = np.stack([log_mel(sound) for sound in sounds])
+        mels, voice = heard_mels(waveform)
         with torch.no_grad(), multiply_fast():
             pooled.append(encoder(here(mels)).half().numpy(force=True))
         voices.append(voice)

@@ -58,8 +58,6 @@ EVENNESS = 0.3
 #: The rarer an emotion in its corpus, the oftener its sentences are drawn: by this power of its
 #: number. At 1 all emotions are drawn alike, at 0 all sentences.
 BALANCE = 0.6
-
-
 #: How far the answers are evened: this power of how much of an emotion is drawn is taken back.
 EVENING = 0.3
 
@@ -142,7 +140,7 @@ def read_sentences(manifest: Manifest) -> Sentences:
         for row in manifest.having("text")
         if row.emotion or (row.votes and row.split == "train")
     ]
-    kept = [row for row in rows if _tokenizer().is_korean(row.text)]
+    kept = [row for row in rows if _spelling().is_korean(row.text)]
     log.info("%d of %d sentences are readable", len(kept), len(rows))
     labels, votes = labels_of(kept), votes_of(kept)
     labelled = labels["emotion"] >= 0
@@ -155,7 +153,7 @@ def read_sentences(manifest: Manifest) -> Sentences:
 def with_made(sentences: Sentences) -> Sentences:
     """Add the sentences made by rule to `train`, but for those that are held back."""
     held = set(sentences.texts[np.isin(sentences.splits, ("dev", "test"))])
-    made = {_tokenizer().normalise(text): emotion for text, emotion in made_sentences()}
+    made = {_spelling().normalise(text): emotion for text, emotion in made_sentences()}
     texts = [text for text in made if text not in held]
     emotions = [made[text] for text in texts]
     classes = np.array([EMOTIONS.index(emotion) for emotion in emotions])
@@ -175,7 +173,7 @@ def _encoded(
     splits: np.ndarray,
     corpora: np.ndarray,
 ) -> Sentences:
-    spelled = [_tokenizer().normalise(text) for text in texts]
+    spelled = [_spelling().normalise(text) for text in texts]
     return Sentences(
         np.array(spelled, dtype=object),
         [_cut(_tokenizer().piece_ids(text)) for text in spelled],
@@ -189,6 +187,10 @@ def _encoded(
 
 def _tokenizer() -> ModuleType:
     return front_end("text_tokenizer", "tokenizer")
+
+
+def _spelling() -> ModuleType:
+    return front_end("text_tokenizer", "normalisation")
 
 
 def _cut(ids: list[int]) -> np.ndarray:
@@ -315,9 +317,10 @@ def predict(
 
 def answer_to(network: TextNet, text: str) -> np.ndarray | None:
     """Posterior [7] of a sentence as it was written; None if the tokenizer cannot read it."""
-    if not _tokenizer().is_korean(text):
+    sentence = _spelling().korean_sentence(text)
+    if sentence is None:
         return None
-    tokens = _tokenizer().encode(text)
+    tokens = _tokenizer().tokens_of(sentence)
     with torch.no_grad():
         _, logits = network(here(tokens.ids[None]), here(tokens.grams[None]))
     return logits.softmax(-1)[0].numpy(force=True)

@@ -7,7 +7,8 @@ import pytest
 from contract import LIMITS, MediaError, TextStatus
 from hypothesis import given
 from hypothesis import strategies as st
-from tokenizer import BUCKETS, LONGEST, PAD_GRAMS_TO, PAD_PIECES_TO, encode, normalise, piece_count
+from normalisation import normalise
+from tokenizer import BUCKETS, LONGEST, PAD_GRAMS_TO, PAD_PIECES_TO, encode, piece_count
 
 #: What a normalised sentence is made of.
 KNOWN = {

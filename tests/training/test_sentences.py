@@ -44,7 +44,7 @@ def test_what_is_made_by_rule_has_one_emotion_each_and_denies_what_it_says():
 
 
 def test_nothing_that_measures_is_learned_from():
-    normalise = front_end("text_tokenizer", "tokenizer").normalise
+    normalise = front_end("text_tokenizer", "normalisation").normalise
     learned = {normalise(text) for text, _ in made_sentences()}
     # Faces are what they are: there is no other way to type them.
     measured = [own for own in own_sentences() if own.kind != "emoji"]

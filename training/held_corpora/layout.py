@@ -46,11 +46,16 @@ class Corpus:
 
 def emotion_of(label: str, left: Counter[str]) -> str:
     """Return the contract's name of a label; empty, and counted, where there is none."""
+    name = emotion_named(label)
+    if not name:
+        left[f"labelled {_plain(label) or 'nothing'}"] += 1
+    return name
+
+
+def emotion_named(label: str) -> str:
+    """Give a label its name in the contract; empty when it is none of the seven."""
     name = _plain(label)
-    if name in EMOTIONS:
-        return name
-    left[f"labelled {name or 'nothing'}"] += 1
-    return ""
+    return name if name in EMOTIONS else ""
 
 
 def _plain(label: str) -> str:

@@ -229,7 +229,7 @@ class AgeGender(nn.Module):
     Attributes:
         mean_age: Years answered when neither is present: the mean of the training faces.
         gender_errors: How often a gender is wrong where a face, and a voice, is surest of it: of
-            adults in corpora that the networks have not learnt from (AAF, speechocean).
+            adults in AAF and speechocean, measured when the networks had learnt from neither.
     """
 
     def __init__(self) -> None:

@@ -90,7 +90,16 @@ def normalise(text: str) -> str:
 
 def is_korean(text: str) -> bool:
     """Tell whether a sentence holds enough that the network can read: Korean, or a known face."""
+    return _holds_korean(_spelled(text))
+
+
+def korean_sentence(text: str) -> str | None:
+    """Spell a sentence as `normalise` does; None unless it `is_korean`, else never empty."""
     spelled = _spelled(text)
+    return _limited(spelled) if _holds_korean(spelled) else None
+
+
+def _holds_korean(spelled: str) -> bool:
     if not _MEANT.search(spelled):
         return False
     korean = len(_KOREAN.findall(spelled))

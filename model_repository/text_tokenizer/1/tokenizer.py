@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 from contract import LIMITS, MediaError, TextStatus
-from normalisation import is_blank, is_korean, normalise
+from normalisation import is_blank, korean_sentence
 from sentencepiece import SentencePieceProcessor
 
 #: A SentencePiece unigram model that `training.e5` cuts out of multilingual-e5-small's.
@@ -52,9 +52,9 @@ def encode(text: str) -> Tokens:
     """
     if is_blank(text):
         return Tokens(np.zeros(0, np.int32), np.zeros(0, np.int32))
-    if not is_korean(text):
+    sentence = korean_sentence(text)
+    if sentence is None:
         raise MediaError(TextStatus.UNSUPPORTED, "TEXT holds too little Korean to be read")
-    sentence = normalise(text)
     if len(sentence) > LIMITS.text_characters:
         raise MediaError(
             TextStatus.TOO_LONG,
