@@ -26,6 +26,8 @@ export function prepareTrial(clipBytes) {
       else if (!busy) record(event.target, video);
     });
   }
+  // Whoever submitted it before would have loaded the page anew.
+  byId("trial").inert = false;
 }
 
 // Buttons stay focusable: a keyboard's place on the page is not lost.

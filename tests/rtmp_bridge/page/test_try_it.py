@@ -124,6 +124,19 @@ def test_nothing_to_recognise_is_told_in_both_languages(form):
     ]
 
 
+def test_a_form_that_cannot_answer_yet_is_not_sent(browser, bridge):
+    with browser.new_page() as page:
+        asked = []
+        page.route("**/contract", lambda route: asked.append(route))
+        with page.expect_request("**/contract"):
+            page.goto(bridge.address, wait_until="commit")
+        assert page.locator("#trial").evaluate("form => form.inert")
+        asked[0].continue_()
+        form = TryIt(page)
+        form.recognise()
+        assert len(form.problem()) == 2
+
+
 def test_a_clip_that_is_too_large_is_not_sent(form, tmp_path):
     file = tmp_path / "large.mp4"
     with file.open("wb") as large:
